@@ -1,0 +1,58 @@
+"""Messages of the codec's errors."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netcode.errors import DecodeError, EncodeError
+
+__all__ = ["decode_error", "encode_error"]
+
+ENCODE: Final = {
+    "missing": "is not set; it takes {limit}",
+    "type": "{value} is not {limit}",
+    "range": "{value} is out of range; it takes {limit}",
+    "nan": "NaN is not {limit}",
+    "length": "{value} is too long; it takes {limit}",
+    "zero": "{value} has length 0 and is no rotation",
+    "nul": "{value} has a NUL character in it",
+    "utf8": "{value} cannot be written as UTF-8",
+    "changed": "the list changed while it was encoded",
+}
+DECODE: Final = {
+    "end": "the data ends here",
+    "code": "the code is above the largest one",
+    "varint": "the varint is overlong or above 64 bits",
+    "count": "the count is above the limit, or more than the data can hold",
+    "not_finite": "the number is not finite",
+    "canonical": "this is a second encoding of the value",
+    "nul": "the text has a NUL character in it",
+    "utf8": "the text is not UTF-8",
+    "padding": "the unused bits of the last byte are not zero",
+    "trailing": "there are bytes behind the end",
+}
+
+
+def shown(value: object) -> str:
+    """A value in an error message, cut when it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def encode_error(
+    reason: str, schema: str, field: str, value: object, limit: str, row: int | None = None
+) -> EncodeError:
+    """The exception for a value that its field refuses; ``row`` is that of a table."""
+    what = ENCODE[reason].format(value=shown(value), limit=limit)
+    where = f"{schema}.{field}" if field else schema
+    if row is not None:
+        where += f" in row {row}"
+    return EncodeError(f"{where}: {what}", schema=schema, field=field, value=value, limit=limit)
+
+
+def decode_error(reason: str, schema: str, field: str, bit: int) -> DecodeError:
+    """The exception for bytes that are no encoding."""
+    where = f"{schema}.{field}" if field else schema
+    return DecodeError(
+        f"{where}: at bit {bit}, {DECODE[reason]}", schema=schema, field=field, bit=bit
+    )

@@ -1,0 +1,1 @@
+"""The lane path, for C only: see lanes.pxd."""

@@ -1,0 +1,1 @@
+"""Bits to Python objects, for C only: see reading.pxd."""

@@ -1,0 +1,1 @@
+"""The row path, for C only: see rows.pxd."""

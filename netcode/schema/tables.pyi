@@ -1,0 +1,1 @@
+"""Checked addresses of NumPy arrays, for C only: see tables.pxd."""

@@ -1,0 +1,1 @@
+"""Python objects to bits, for C only: see writing.pxd."""
