@@ -1,0 +1,21 @@
+"""Packets, acks, channels and fragments: reliable UDP for bytes of any schema.
+
+Rooms, from the ground up: sequence, acks, config, settings, inbox, frames, recovery, outgoing,
+incoming, state, sender, judge, receiver, connection, stats, endpoint.
+"""
+
+from netcode.channel.config import ChannelConfig, DeliveryMode, TransportConfig
+from netcode.channel.endpoint import ChannelEndpoint, Frame, Message
+from netcode.channel.frames import REFUSALS
+from netcode.channel.stats import ChannelStats
+
+__all__ = [
+    "REFUSALS",
+    "ChannelConfig",
+    "ChannelEndpoint",
+    "ChannelStats",
+    "DeliveryMode",
+    "Frame",
+    "Message",
+    "TransportConfig",
+]

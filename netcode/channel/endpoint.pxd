@@ -1,0 +1,13 @@
+"""Python objects from C state, for the floors above."""
+
+from netcode.channel.state cimport channel_stats
+
+
+# A ChannelStats.
+cdef object stats_object(const channel_stats *s)
+
+# The exception for a failed channel_push.
+cdef object push_error(object config, int channel, object size, int status)
+
+# The exception for a failed channel_push_frame.
+cdef object frame_error(object config, int kind, object size, int status)

@@ -1,0 +1,60 @@
+"""What a connection measured and counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ChannelStats"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStats:
+    """One connection's measurements at a moment. Times are seconds, sizes bytes."""
+
+    rtt: float
+    """Smoothed round-trip time; 0 before the first sample."""
+    latest_rtt: float
+    """The newest sample."""
+    min_rtt: float
+    """The smallest sample."""
+    rtt_variance: float
+    """Smoothed mean deviation, as in RFC 6298."""
+    jitter: float
+    """Smoothed difference of successive samples."""
+    packet_loss: float
+    """Smoothed fraction of our packets that were lost, 0 to 1."""
+    packets_sent: int
+    packets_received: int
+    packets_acked: int
+    packets_lost: int
+    """Declared lost, by later acks or by a probe timeout."""
+    packets_spurious: int
+    """Declared lost and acked after all."""
+    packets_duplicate: int
+    """Arrived twice, or too late to tell; ignored."""
+    packets_refused: int
+    """Malformed; nothing of them was applied."""
+    bytes_sent: int
+    """Of transport packets: without encryption and UDP."""
+    bytes_received: int
+    messages_pushed: int
+    messages_delivered: int
+    messages_duplicate: int
+    """Messages and fragments that were here already."""
+    messages_dropped: int
+    """Unreliable: incomplete for too long, or older than one delivered."""
+    messages_resent: int
+    """Runs of messages and of fragments that went on the wire again."""
+    frames_sent: int
+    frames_delivered: int
+    probes: int
+    """Probe timeouts."""
+    bytes_in_flight: int
+    """Of messages, sent and not yet acked or lost."""
+    bytes_queued: int
+    """Of messages accepted and not yet acked (reliable) or sent (unreliable)."""
+    messages_queued: int
+    bytes_held: int
+    """Of messages that wait here for an older one or for their other fragments."""
+    memory: int
+    """Allocated for this connection: all of the above and the bookkeeping."""

@@ -1,0 +1,24 @@
+"""A network in a variable: seeded links, a virtual clock, and endpoints wired together.
+
+Nothing here opens a socket or sleeps. The same seed gives the same bytes at the same times, and
+everything that failed a test prints its seed. Imported by nothing else in the library.
+
+Rooms: clock, conditions, link, network, peers.
+"""
+
+from netcode.testing.clock import VirtualClock
+from netcode.testing.conditions import Conditions
+from netcode.testing.link import Link, LinkStats
+from netcode.testing.network import Network, SansIO
+from netcode.testing.peers import ChannelPair, ChannelPeer
+
+__all__ = [
+    "ChannelPair",
+    "ChannelPeer",
+    "Conditions",
+    "Link",
+    "LinkStats",
+    "Network",
+    "SansIO",
+    "VirtualClock",
+]

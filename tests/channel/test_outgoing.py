@@ -1,0 +1,116 @@
+"""What the sender keeps, sends again and lets go of."""
+
+from __future__ import annotations
+
+import random
+
+from oracle import channel as wire
+
+from netcode.channel import ChannelConfig, ChannelEndpoint, DeliveryMode, TransportConfig
+
+
+def parsed(end: ChannelEndpoint, now: float, near: int = 0) -> list[tuple[object, ...]]:
+    return [f for p in end.build_all(now) for f in wire.parse(p, near).frames]
+
+
+def test_the_window_in_messages_stops_the_sender() -> None:
+    config = TransportConfig(
+        channels=(ChannelConfig(name="c", window_messages=3), ChannelConfig(name="d"))
+    )
+    end = ChannelEndpoint(config)
+    for number in range(5):
+        end.push(0, bytes([number]))
+        end.push(1, bytes([number]))
+    frames = parsed(end, 0.0)
+    assert frames == [
+        (1, 0, 0, [b"\0", b"\1", b"\2"]),
+        (1, 1, 0, [b"\0", b"\1", b"\2", b"\3", b"\4"]),
+    ]
+    assert end.receive(wire.packet(0, acks=wire.encode_acks([(0, 0)])), 0.1) is None
+    assert parsed(end, 0.1) == [(1, 0, 3, [b"\3", b"\4"])]
+
+
+def test_the_window_in_bytes_counts_from_the_oldest_missing() -> None:
+    """What the receiver must hold back counts until the message before it is acked."""
+    config = TransportConfig(
+        channels=(ChannelConfig(name="c", max_message=1_000, window_bytes=2_500),)
+    )
+    end = ChannelEndpoint(config)
+    for _ in range(5):
+        end.push(0, bytes(1_000))
+    assert len(parsed(end, 0.0)) == 2
+    assert end.receive(wire.packet(0, acks=wire.encode_acks([(1, 1)])), 0.1) is None
+    assert parsed(end, 0.1) == []
+    assert end.receive(wire.packet(1, acks=wire.encode_acks([(0, 1)])), 0.11) is None
+    assert len(parsed(end, 0.11)) == 2
+
+
+def test_only_the_lost_units_go_again() -> None:
+    end = ChannelEndpoint()
+    data = random.Random(1).randbytes(6_000)
+    end.push(1, data)
+    packets = end.build_all(0.0)
+    assert len(packets) == 6
+    lost = wire.parse(packets[1]).frames[0]
+    assert end.receive(wire.packet(0, acks=wire.encode_acks([(2, 5), (0, 0)])), 0.1) is None
+    assert parsed(end, 0.1) == [lost]
+    assert end.receive(wire.packet(1, acks=wire.encode_acks([(6, 6)])), 0.2) is None
+    assert end.idle
+    assert end.stats.bytes_queued == 0
+
+
+def test_a_late_ack_cancels_what_waits_to_go_again() -> None:
+    config = TransportConfig(send_window=6_000)
+    end = ChannelEndpoint(config)
+    for number in range(8):
+        end.push(1, bytes([number]) * 1_000)
+    assert len(end.build_all(0.0)) == 6
+    assert end.receive(wire.packet(0, acks=wire.encode_acks([(3, 5)])), 0.1) is None
+    # 0 to 2 are lost; before they go again, acks of two of them come.
+    assert end.receive(wire.packet(1, acks=wire.encode_acks([(3, 5), (0, 1)])), 0.1) is None
+    frames = parsed(end, 0.1)
+    assert [(f[2], len(f[3])) for f in frames] == [(2, 1), (6, 1), (7, 1)]  # type: ignore[arg-type]
+
+
+def test_a_message_is_sent_once_while_its_packet_is_out() -> None:
+    end = ChannelEndpoint()
+    end.push(1, b"once")
+    assert len(parsed(end, 0.0)) == 1
+    for step in range(30):
+        assert parsed(end, step * 0.01) == []
+
+
+def test_unreliable_messages_are_forgotten_once_sent() -> None:
+    config = TransportConfig(
+        channels=(
+            ChannelConfig(name="c"),
+            ChannelConfig(name="u", mode=DeliveryMode.UNRELIABLE_SEQUENCED),
+        )
+    )
+    end = ChannelEndpoint(config)
+    end.push(1, bytes(5_000))
+    end.push(1, b"small")
+    assert not end.idle
+    frames = parsed(end, 0.0)
+    assert [f[0] for f in frames] == [4, 4, 4, 4, 4, 3]
+    assert end.idle
+    assert end.stats.bytes_queued == 0
+    assert parsed(end, 10.0) == []
+
+
+def test_queues_give_their_memory_back() -> None:
+    a, b = ChannelEndpoint(), ChannelEndpoint()
+    now = 0.0
+    for number in range(8_000):
+        a.push(1, number.to_bytes(2, "little"))
+    large = a.stats.memory
+    while not a.idle:
+        for packet in a.build_all(now):
+            assert b.receive(packet, now) is None
+        for packet in b.build_all(now):
+            assert a.receive(packet, now) is None
+        now += 0.03
+    assert len(b.drain()) == 8_000
+    assert large > 200_000
+    assert a.stats.memory < 20_000
+    assert b.stats.memory < 20_000
