@@ -1,0 +1,43 @@
+"""Sans-IO server and client endpoints of netcode 1.02: no socket, no clock, no entropy inside.
+
+Rooms, each using the ones before: ``lookup``, ``timers``, ``batch``, ``counters``, ``reasons``,
+``events``, ``stats``, ``connection``, ``pool``, ``token_history``, ``handshake``, ``limiter``,
+``admission``, ``prefetch``, ``server_core``, ``client_core``, ``ring``, ``config``,
+``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``.
+"""
+
+from netcode.session.access import COUNTER_NAMES
+from netcode.session.batch import DatagramBatch
+from netcode.session.client import ClientEndpoint
+from netcode.session.config import ClientConfig, ServerConfig
+from netcode.session.events import (
+    ClientConnected,
+    ClientDisconnected,
+    ClientState,
+    Connected,
+    Disconnected,
+    DisconnectReason,
+)
+from netcode.session.many import EVENT_DTYPE
+from netcode.session.message_batch import MESSAGE_DTYPE, MessageBatch
+from netcode.session.server import ServerEndpoint
+from netcode.session.stats import ConnectionStats
+
+__all__ = [
+    "COUNTER_NAMES",
+    "EVENT_DTYPE",
+    "MESSAGE_DTYPE",
+    "ClientConfig",
+    "ClientConnected",
+    "ClientDisconnected",
+    "ClientEndpoint",
+    "ClientState",
+    "Connected",
+    "ConnectionStats",
+    "DatagramBatch",
+    "DisconnectReason",
+    "Disconnected",
+    "MessageBatch",
+    "ServerConfig",
+    "ServerEndpoint",
+]

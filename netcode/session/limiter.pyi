@@ -1,0 +1,9 @@
+from typing import Self, final
+
+__all__ = ["HandshakeLimiter"]
+
+@final
+class HandshakeLimiter:
+    def __new__(cls, rate: float, burst: float, key: bytes) -> Self: ...
+    def allows(self, address: tuple[str, int], now: float) -> bool: ...
+    def charge(self, address: tuple[str, int], now: float, units: float = 1.0) -> None: ...
