@@ -1,0 +1,111 @@
+"""The section: the unit of coding and of sharing. Constants, reasons, header and slot set.
+
+Layout, multi-byte numbers little-endian, bit fields least significant bit first:
+
+    u8   table
+    u16  tick, low bits
+    u8   index of the section within its tick
+    u8   baseline: 0 = full state, else tick - baseline tick (1 to 63)
+    body, a bit stream, zero-padded to a byte:
+        Rice parameter k (4), count - 1 (slot_bits), first slot (slot_bits),
+        then for each further slot its gap (slot - previous - 1): gap >> k zeros, a one, k low bits
+        then for each slot in order, its row:
+            full state only: alive (1); when dead nothing follows;
+                generation (16), owned (1), when owned the owner's client index (16)
+            for each field: changed (1); when changed the code of each of its lanes, raw
+
+A row of a full state is coded against all-zero codes, any other against the baseline's codes.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from netcode.bits.stream cimport bit_reader, bit_writer, br_get, bw_put
+
+
+cpdef enum:
+    SECTION_MAX_BYTES = 1100       # header included; leaves room for packet and frame headers
+    SECTION_HEADER_BYTES = 5
+    SECTION_BODY_BITS = 8760       # (1100 - 5) * 8
+    SECTION_RICE_BITS = 4
+    SECTION_SPAWN_BITS = 34        # alive, generation, owned, owner
+    SECTION_MAX_CAPACITY = 65536
+    HISTORY_TICKS = 64             # baselines reach 63 ticks back; one bit each in a 64-bit mask
+    NO_OWNER = -1
+    NO_TICK = -1
+
+cpdef enum:                        # why a section was not applied
+    SECTION_OK = 0
+    SECTION_TRUNCATED = -1         # ends inside the header or the body
+    SECTION_TOO_LONG = -2          # over SECTION_MAX_BYTES
+    SECTION_TABLE = -3             # no such table
+    SECTION_BASELINE = -4          # baseline offset over 63
+    SECTION_SLOTS = -5             # count or slot over the capacity
+    SECTION_CODE = -6              # a code over its lane's limit
+    SECTION_NOT_CANONICAL = -7     # a field marked changed that is not, or generation 0
+    SECTION_TRAILING = -8          # bytes or set bits behind the end
+    SECTION_MISSING = -9           # well-formed so far, but the baseline is not held
+    SECTION_NO_MEMORY = -10
+
+
+cdef struct section_header:
+    uint8_t table
+    uint16_t tick
+    uint8_t index
+    uint8_t baseline
+
+
+cdef inline void section_put_header(uint8_t *out, const section_header *h) noexcept nogil:
+    """Write the 5 header bytes."""
+    out[0] = h.table
+    out[1] = <uint8_t>h.tick
+    out[2] = <uint8_t>(h.tick >> 8)
+    out[3] = h.index
+    out[4] = h.baseline
+
+
+cdef inline int section_get_header(
+    const uint8_t *data, size_t size, section_header *h
+) noexcept nogil:
+    """Read the header of a section of ``size`` bytes; 0 or a reason."""
+    if size <= SECTION_HEADER_BYTES:
+        return SECTION_TRUNCATED
+    if size > SECTION_MAX_BYTES:
+        return SECTION_TOO_LONG
+    h.table = data[0]
+    h.tick = <uint16_t>(data[1] | (<uint16_t>data[2] << 8))
+    h.index = data[3]
+    h.baseline = data[4]
+    if h.baseline >= HISTORY_TICKS:
+        return SECTION_BASELINE
+    return SECTION_OK
+
+
+cdef inline void rice_put(bit_writer *w, uint32_t value, uint32_t k) noexcept nogil:
+    """``value >> k`` zeros, a one, the ``k`` low bits."""
+    cdef uint32_t zeros = value >> k
+    while zeros >= 32:
+        bw_put(w, 0, 32)
+        zeros -= 32
+    bw_put(w, <uint64_t>1 << zeros, <int>zeros + 1)
+    bw_put(w, value & ((<uint32_t>1 << k) - 1), <int>k)
+
+
+cdef inline uint32_t rice_get(bit_reader *r, uint32_t k, uint32_t limit) noexcept nogil:
+    """The inverse; ``limit`` or more when the value is not below ``limit`` (work stays bounded)."""
+    cdef uint32_t high = 0
+    cdef uint32_t most = limit >> k
+    while br_get(r, 1) == 0:
+        high += 1
+        if r.error or high > most:
+            return limit
+    return (high << k) | <uint32_t>br_get(r, <int>k)
+
+
+cdef inline int32_t tick_near(uint16_t low, int32_t newest) noexcept nogil:
+    """The tick with these low bits that is nearest to ``newest``; negative when before tick 0."""
+    cdef int32_t ahead = <int32_t>((<uint32_t>low - <uint32_t>newest) & 0xFFFF)
+    if ahead >= 0x8000:
+        ahead -= 0x10000
+    if <int64_t>newest + ahead > 0x7FFFFFFF:
+        return NO_TICK
+    return newest + ahead

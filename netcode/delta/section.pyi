@@ -1,0 +1,7 @@
+from typing import Final
+
+__all__ = ["HISTORY_TICKS", "REASONS", "SECTION_MAX_BYTES"]
+
+HISTORY_TICKS: int
+SECTION_MAX_BYTES: int
+REASONS: Final[dict[int, str]]
