@@ -1,0 +1,3 @@
+from typing import Final
+
+__all__: Final[list[str]] = []

@@ -1,0 +1,433 @@
+"""One section's changes: what of a slot list in T differs from A, in coding order."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from netcode.delta.contexts cimport TREE_BITS, eighths_bucket, expected_bucket, seen_bucket
+from netcode.delta.course cimport course, course_code, course_predict
+from netcode.delta.integer cimport (
+    absolute,
+    log_eighths,
+    multiply,
+    quaternion,
+    scale_turn,
+    turn_between,
+    unpack,
+)
+from netcode.delta.motion cimport (
+    HOLD,
+    body,
+    blend_position,
+    blend_rotation,
+    body_place,
+    find_near,
+    judge,
+    grid_gap,
+    grid_put,
+    motion,
+    motion_open,
+    predict,
+    rehearse,
+    set_near,
+    set_reach,
+)
+from netcode.delta.order cimport CHUNK, NEIGHBOURS, add_first, chunk, order_chunk
+from netcode.delta.rangecoder cimport (
+    CODER_DECODE,
+    CODER_ENCODE,
+    code,
+    coder_ended,
+    coder_finish,
+)
+from netcode.delta.shape cimport (
+    KIND_ANGLE,
+    KIND_ENUM,
+    KIND_FLAGS,
+    KIND_ID,
+    KIND_INT,
+    KIND_QUATERNION,
+    KIND_VECTOR,
+    lane_group,
+    table_shape,
+)
+from netcode.delta.values cimport (
+    code_angle,
+    code_enum,
+    code_flags,
+    code_id,
+    code_near,
+    code_quaternion,
+    code_vector,
+    seen_errors,
+)
+
+__all__ = []
+
+cdef void note_differences(
+    section_coder *s, const int32_t *x, const int32_t *y, uint64_t *groups
+) noexcept nogil:
+    """Which groups of which entities differ, a bit each."""
+    cdef uint32_t n = s.n
+    cdef uint32_t i
+    cdef uint32_t *diff = s.diff
+    cdef const int32_t *p
+    cdef const int32_t *q
+    cdef const lane_group *g
+    cdef int k, j
+    cdef bint whole = s.slots[n - 1] - s.slots[0] == <int>n - 1
+    memset(groups, 0, n * sizeof(uint64_t))
+    for k in range(s.shape.n_groups):
+        g = &s.groups[k]
+        for j in range(g.n):
+            p = x + <size_t>g.lane[j] * s.capacity
+            q = y + <size_t>g.lane[j] * s.capacity
+            if whole:
+                p += s.slots[0]
+                q += s.slots[0]
+                if j == 0:
+                    for i in range(n):
+                        diff[i] = <uint32_t>(p[i] ^ q[i])
+                else:
+                    for i in range(n):
+                        diff[i] |= <uint32_t>(p[i] ^ q[i])
+            else:
+                for i in range(n):
+                    diff[i] = (diff[i] if j else 0) | <uint32_t>(p[s.slots[i]] ^ q[s.slots[i]])
+        for i in range(n):
+            groups[i] |= <uint64_t>(diff[i] != 0) << k
+
+
+cdef void survey(section_coder *s) noexcept nogil:
+    """Which groups moved in (B, A), and, when T is known, which differ from A."""
+    note_differences(s, s.a, s.b, s.moved)
+    if s.c.mode == CODER_DECODE:
+        memset(s.differs, 0, s.n * sizeof(uint64_t))
+    else:
+        note_differences(s, s.t, s.a, s.differs)
+
+
+cdef inline uint32_t speed_bucket(const body *x) noexcept nogil:
+    """0..7"""
+    cdef uint32_t e = expected_bucket(x.dry[HOLD])
+    return (e + 1) // 2
+
+
+cdef inline uint32_t neighbour_state(const section_coder *s, const body *x) noexcept nogil:
+    """0 none, 1..4 by how many of the nearest changed."""
+    cdef uint32_t n = 1
+    cdef int k
+    if not x.near_n:
+        return 0
+    for k in range(x.near_n):
+        n += s.m.bodies[x.near[k]].changed
+    return n
+
+
+cdef void plan_course(
+    section_coder *s, int k, uint32_t slot, const int64_t *old, const int64_t *older, course *way
+) noexcept nogil:
+    """Predict the vector group that an angle leads."""
+    cdef const lane_group *angle = &s.groups[s.shape.heading]
+    cdef size_t at = <size_t>angle.lane[0] * s.capacity + slot
+    cdef int up = 16 - angle.bits if angle.bits < 16 else 0
+    cdef int down = angle.bits - 16 if angle.bits > 16 else 0
+    course_predict(
+        way, &s.heading, s.groups[k].n, old, older,
+        <int64_t><uint32_t>s.t[at] >> down << up, <int64_t><uint32_t>s.a[at] >> down << up,
+        <int64_t><uint32_t>s.b[at] >> down << up, 1 << up, s.m.num, s.m.den,
+    )
+
+
+cdef void plan_turn(
+    section_coder *s, const int64_t *old, const int64_t *older, int64_t top, quaternion *out
+) noexcept nogil:
+    """A rotation that nothing else predicts goes on turning."""
+    cdef quaternion now
+    cdef quaternion before
+    cdef quaternion turn
+    unpack(<uint32_t>old[0], old[1], old[2], old[3], top, &now)
+    unpack(<uint32_t>older[0], older[1], older[2], older[3], top, &before)
+    turn_between(&now, &before, &turn)
+    scale_turn(&turn, s.m.num, s.m.den)
+    multiply(&turn, &now, out)
+
+
+cdef void code_values(
+    section_coder *s, int k, uint32_t slot, body *x, seen_errors *seen
+) noexcept nogil:
+    """The values of one changed group, into t."""
+    cdef const lane_group *g = &s.groups[k]
+    cdef int64_t values[4]
+    cdef int64_t old[4]
+    cdef int64_t older[4]
+    cdef int64_t guess[3]
+    cdef int64_t step, expected
+    cdef quaternion turned
+    cdef course way
+    cdef size_t at
+    cdef int i
+    for i in range(g.n):
+        at = <size_t>g.lane[i] * s.capacity + slot
+        values[i] = <uint32_t>s.t[at]
+        old[i] = <uint32_t>s.a[at]
+        older[i] = <uint32_t>s.b[at]
+    if g.kind == KIND_VECTOR:
+        if x != NULL and k == s.shape.position:
+            code_vector(&s.c, g, values, x.mix, eighths_bucket(x.expected), seen, &s.bad)
+            for i in range(g.n):
+                x.then[i] = 16 * values[i]
+        elif k == s.shape.course:
+            plan_course(s, k, slot, old, older, &way)
+            course_code(&s.c, g, values, old, &way, &s.bad)
+        else:
+            expected = 0
+            for i in range(g.n):
+                step = 16 * (old[i] - older[i]) * s.m.num // s.m.den
+                guess[i] = 16 * old[i] + step
+                expected += absolute(step)
+            code_vector(&s.c, g, values, guess, expected_bucket(expected // g.n), seen, &s.bad)
+    elif g.kind == KIND_QUATERNION:
+        if x != NULL and k == s.shape.rotation:
+            blend_rotation(&s.m, <int>(x - s.m.bodies))
+            code_quaternion(&s.c, g, values, &x.q_mix, eighths_bucket(x.q_expected), seen, &s.bad)
+            unpack(<uint32_t>values[0], values[1], values[2], values[3], g.top[1], &x.q_then)
+        else:
+            plan_turn(s, old, older, g.top[1], &turned)
+            expected = 32 * (old[0] != older[0])
+            for i in range(1, 4):
+                expected += 16 * absolute(old[i] - older[i]) // 3
+            code_quaternion(
+                &s.c, g, values, &turned, expected_bucket(expected), seen, &s.bad
+            )
+    elif g.kind == KIND_ANGLE:
+        values[0] = code_angle(&s.c, g, values[0], old[0], older[0], s.moving)
+    elif g.kind == KIND_ENUM:
+        values[0] = code_enum(&s.c, g, values[0], old[0])
+        if values[0] > g.top[0]:
+            values[0] = old[0]
+    elif g.kind == KIND_FLAGS:
+        values[0] = code_flags(&s.c, g, values[0], old[0], older[0])
+        if values[0] & ~g.top[0]:
+            values[0] = old[0]
+    elif g.kind == KIND_ID:
+        values[0] = code_id(&s.c, g, values[0], old[0], 0)
+        if values[0] > g.top[0]:
+            values[0] = old[0]
+    else:
+        values[0] = code_near(
+            &s.c, g.value, values[0], 16 * old[0], g.top[0],
+            expected_bucket(16 * absolute(old[0] - older[0])) if old[0] != older[0] else (
+                expected_bucket(old[0])), old[0] != older[0], &s.bad,
+        )
+    if s.c.mode == CODER_DECODE:
+        step = 0
+        for i in range(g.n):
+            s.t[<size_t>g.lane[i] * s.capacity + slot] = <int32_t><uint32_t>values[i]
+            step |= values[i] ^ old[i]
+        if step == 0:
+            s.bad = True
+
+
+cdef inline uint32_t state_of(const section_coder *s, uint32_t slot) noexcept nogil:
+    """0..63: the old value of the entity's first small enum."""
+    if s.shape.state < 0:
+        return 0
+    return <uint32_t>s.a[<size_t>s.groups[s.shape.state].lane[0] * s.capacity + slot] & 63
+
+
+cdef inline uint32_t flag_context(
+    section_coder *s, int k, uint32_t slot, uint32_t moved, uint32_t history
+) noexcept nogil:
+    """0..1023 (0..63 for bodies): how a group moved from B to A, the state, earlier flags."""
+    cdef const lane_group *g = &s.groups[k]
+    cdef size_t at = <size_t>g.lane[0] * s.capacity + slot
+    cdef int64_t step
+    if s.shape.position >= 0:
+        return (moved if s.m.history else 7) << 3 | history
+    if g.kind == KIND_ENUM and g.bits <= TREE_BITS:
+        return (<uint32_t>s.a[at] & 63) << 3 | history
+    if g.kind == KIND_ANGLE or g.kind == KIND_INT:
+        if not s.m.history:
+            return 960 | state_of(s, slot)
+        step = absolute(<int64_t><uint32_t>s.a[at] - <int64_t><uint32_t>s.b[at])
+        if g.kind == KIND_ANGLE and step > g.top[0] >> 1:
+            step = g.top[0] + 1 - step
+        step = seen_bucket(step, 1) - 1
+        return <uint32_t>(step if step < 6 else 6) << 7 | (history & 1) << 6 | state_of(s, slot)
+    if not s.m.history:
+        return 63 << 3 | history
+    return ((moved << 1) + s.moving) << 3 | history
+
+
+cdef void code_groups(
+    section_coder *s, uint32_t i, uint32_t slot, body *x
+) noexcept nogil:
+    """Group flags and values of a changed entity."""
+    cdef uint64_t moved = s.moved[i]
+    cdef uint64_t differs = s.differs[i]
+    cdef uint64_t coded = 0
+    cdef uint32_t history = 0
+    cdef uint32_t at
+    cdef int k, bit
+    cdef int last = s.shape.n_groups - 1
+    cdef seen_errors seen
+    seen.total = 0
+    seen.n = 0
+    s.moving = s.shape.course >= 0 and (moved >> s.shape.course) & 1
+    for k in range(s.shape.n_groups):
+        if k == last and coded == 0:
+            bit = 1
+        else:
+            at = flag_context(s, k, slot, <uint32_t>(moved >> k & 1), history)
+            if x != NULL:
+                at = at << 3 | neighbour_state(s, x)
+            bit = code(&s.c, s.groups[k].flag + at, <int>(differs >> k & 1))
+        history = (history << 1 | <uint32_t>bit) & 7
+        if bit:
+            coded |= <uint64_t>1 << k
+            code_values(s, k, slot, x, &seen)
+
+
+cdef void code_body(section_coder *s, int at, uint32_t i) noexcept nogil:
+    """One entity that moved in (B, A)."""
+    cdef body *x = &s.m.bodies[at]
+    cdef uint32_t context = speed_bucket(x) << 3 | neighbour_state(s, x)
+    predict(&s.m, at)
+    blend_position(&s.m, at)
+    if code(&s.c, 256 + context, s.differs[i] != 0):
+        x.changed = True
+        code_groups(s, i, x.slot, x)
+    judge(&s.m, at)
+
+
+cdef void start_body(section_coder *s, int at, uint32_t i) noexcept nogil:
+    """An entity that was still and now changed."""
+    cdef body *x = &s.m.bodies[at]
+    cdef const table_shape *shape = s.shape
+    x.slot = s.slots[i]
+    body_place(
+        &s.m, x, &s.groups[shape.position],
+        &s.groups[shape.rotation] if shape.rotation >= 0 else NULL, s.a, s.b, s.capacity,
+    )
+    find_near(&s.m, at)
+    rehearse(&s.m, at)
+    predict(&s.m, at)
+    blend_position(&s.m, at)
+    x.changed = True
+    code_groups(s, i, x.slot, x)
+    judge(&s.m, at)
+
+
+cdef inline void place_of(const section_coder *s, uint32_t slot, int32_t *place) noexcept nogil:
+    """Where a slot is in A."""
+    cdef const lane_group *g = &s.groups[s.shape.position]
+    cdef int k
+    place[1] = place[2] = 0
+    for k in range(g.n):
+        place[k] = <int32_t>(
+            <uint32_t>s.a[<size_t>g.lane[k] * s.capacity + slot] >> s.m.place_shift
+        )
+
+
+cdef void order_bodies(section_coder *s, uint64_t moving) noexcept nogil:
+    """Place what moved from B to A, in coding order."""
+    cdef motion *m = &s.m
+    cdef const lane_group *q = &s.groups[s.shape.rotation] if s.shape.rotation >= 0 else NULL
+    cdef chunk *c = &m.chunk
+    cdef int32_t place[3]
+    cdef uint32_t i = 0
+    cdef int k
+    cdef int64_t inverse = 0
+    cdef int64_t n = 0
+    cdef bint reached = False
+    while i < s.n:
+        c.n = 0
+        while i < s.n and c.n < CHUNK:
+            if s.moved[i] & moving:
+                place_of(s, s.slots[i], place)
+                c.x[c.n] = place[0]
+                c.y[c.n] = place[1]
+                c.z[c.n] = place[2]
+                c.item[c.n] = <int32_t>i
+                c.n += 1
+            i += 1
+        order_chunk(c, m.n)
+        if not reached and c.n > 1:
+            for k in range(1, c.n):
+                inverse += (<int64_t>1 << 32) // (c.near[k].gap[0] + 1)
+            n = c.n - 1
+            set_reach(m, inverse, n)
+            reached = True
+        for k in range(NEIGHBOURS + 1, c.n):
+            add_first(c, k, m.n)
+        for k in range(c.n):
+            m.bodies[m.n].index = <uint32_t>c.item[k]
+            m.bodies[m.n].slot = s.slots[c.item[k]]
+            body_place(m, &m.bodies[m.n], &s.groups[s.shape.position], q, s.a, s.b, s.capacity)
+            set_near(m, m.n, &c.near[k])
+            m.n += 1
+    if not reached:
+        set_reach(m, 1 << 24, 1)
+
+
+cdef void run_bodies(section_coder *s) noexcept nogil:
+    """A section of a table with positions."""
+    cdef const table_shape *shape = s.shape
+    cdef motion *m = &s.m
+    cdef uint64_t moving = <uint64_t>1 << shape.position
+    cdef uint32_t i, context
+    cdef int32_t place[3]
+    cdef int at
+    m.q_top = 0
+    if shape.rotation >= 0:
+        m.q_top = s.groups[shape.rotation].top[1]
+        moving |= <uint64_t>1 << shape.rotation
+    motion_open(m, s.groups[shape.position].bits)
+    order_bodies(s, moving)
+    for at in range(m.n):
+        rehearse(m, at)
+    for at in range(m.n):
+        code_body(s, at, m.bodies[at].index)
+    for at in range(m.n):
+        if m.bodies[at].changed:
+            grid_put(m, at)
+    for i in range(s.n):
+        if s.moved[i] & moving:
+            continue
+        place_of(s, s.slots[i], place)
+        # the distance beside the reach
+        context = log_eighths(256 * <uint64_t>grid_gap(m, place) // <uint64_t>m.reach) >> 2
+        if context > 63:
+            context = 63
+        context += 64 * (s.moved[i] != 0) if m.history else 128
+        if code(&s.c, context, s.differs[i] != 0):
+            at = m.n
+            start_body(s, at, i)
+            m.n += 1
+            grid_put(m, at)
+
+
+cdef void run_plain(section_coder *s) noexcept nogil:
+    """A section of a table without positions."""
+    cdef uint32_t i, context
+    for i in range(s.n):
+        context = <uint32_t>(s.moved[i] & 15) << 6 | state_of(s, s.slots[i]) if s.m.history else (
+            960 | state_of(s, s.slots[i]))
+        if code(&s.c, context, s.differs[i] != 0):
+            code_groups(s, i, s.slots[i], NULL)
+
+
+cdef int64_t section_run(section_coder *s) noexcept nogil:
+    """Code the section; bytes written (encoder), 0, or a reason."""
+    s.bad = False
+    survey(s)
+    if s.shape.position >= 0:
+        run_bodies(s)
+    else:
+        run_plain(s)
+    if s.c.mode == CODER_ENCODE:
+        coder_finish(&s.c)
+        return CODED_FULL if s.c.full else <int64_t>s.c.size
+    if s.c.mode == CODER_DECODE and (s.bad or not coder_ended(&s.c)):
+        return CODED_BAD
+    return 0

@@ -1,0 +1,38 @@
+from collections.abc import Sequence
+from typing import Self, final
+
+import numpy as np
+import numpy.typing as npt
+
+from netcode.delta.shape import Shape
+
+__all__ = ["SectionCoder"]
+
+_Lanes = npt.NDArray[np.int32]
+_Slots = npt.NDArray[np.uint16]
+
+@final
+class SectionCoder:
+    shape: Shape
+    capacity: int
+    counts: npt.NDArray[np.uint32]
+    def __new__(
+        cls, shape: Shape, capacity: int, probabilities: npt.NDArray[np.uint16] | None = None
+    ) -> Self: ...
+    def set_heading(self, sign: int, offset: int, speeds: Sequence[int]) -> None: ...
+    def encode(
+        self,
+        t: _Lanes,
+        a: _Lanes,
+        b: _Lanes | None,
+        num: int,
+        den: int,
+        slots: _Slots,
+        limit: int = 1100,
+    ) -> bytes | None: ...
+    def decode(
+        self, data: bytes, t: _Lanes, a: _Lanes, b: _Lanes | None, num: int, den: int, slots: _Slots
+    ) -> None: ...
+    def count(
+        self, t: _Lanes, a: _Lanes, b: _Lanes | None, num: int, den: int, slots: _Slots
+    ) -> None: ...

@@ -1,0 +1,146 @@
+"""Codes sections of one table: entities of a slot list in T against A and B."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+import numpy as np
+
+from netcode.delta.changes cimport section_coder, section_run
+from netcode.delta.motion cimport body
+from netcode.delta.rangecoder cimport CODER_COUNT, coder_read, coder_write
+from netcode.delta.shape cimport Shape
+from netcode.errors import ConfigError, DecodeError
+
+__all__ = ["SectionCoder"]
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class SectionCoder:
+    """Codes sections of one table with one model. Work memory is allocated once.
+
+    Args:
+        shape: the table's lane groups.
+        capacity: its slots.
+        probabilities: uint16, one for each of ``shape.contexts``: of a 0, in 1/65536.
+    """
+
+    def __cinit__(self, Shape shape not None, uint32_t capacity, probabilities=None):
+        cdef const uint16_t[::1] p
+        cdef uint32_t[::1] counts
+        cdef section_coder *s = &self.s
+        self.shape = shape
+        self.capacity = capacity
+        if probabilities is None:
+            probabilities = np.full(shape.contexts, 32768, dtype=np.uint16)
+        p = self.probabilities = np.ascontiguousarray(probabilities, dtype=np.uint16)
+        if p.shape[0] != shape.c.contexts:
+            raise ConfigError(f"{p.shape[0]} probabilities for {shape.c.contexts} contexts")
+        self.counts = np.zeros(2 * shape.contexts, dtype=np.uint32)
+        counts = self.counts
+        s.shape = &shape.c
+        s.heading.known = False
+        s.heading.sign = 1
+        s.heading.n_speeds = 0
+        s.groups = shape.groups
+        s.capacity = capacity
+        s.c.p = &p[0]
+        s.c.counts = &counts[0]
+        s.moved = <uint64_t *>malloc(capacity * sizeof(uint64_t))
+        s.differs = <uint64_t *>malloc(capacity * sizeof(uint64_t))
+        s.diff = <uint32_t *>malloc(capacity * sizeof(uint32_t))
+        s.m.bodies = <body *>malloc(capacity * sizeof(body))
+        if s.moved == NULL or s.differs == NULL or s.diff == NULL or s.m.bodies == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.s.moved)
+        free(self.s.differs)
+        free(self.s.diff)
+        free(self.s.m.bodies)
+
+    cdef int prepare(
+        self, int32_t[:, ::1] t, const int32_t[:, ::1] a, const int32_t[:, ::1] b,
+        int num, int den, const uint16_t[::1] slots,
+    ) except -1:
+        cdef section_coder *s = &self.s
+        cdef Py_ssize_t width = self.capacity
+        cdef Py_ssize_t lanes = s.shape.n_lanes
+        if t.shape[0] < lanes or a.shape[0] < lanes or t.shape[1] != width or a.shape[1] != width:
+            raise ConfigError(f"lanes must have the shape ({lanes}, {width})")
+        if b is not None and (b.shape[0] < lanes or b.shape[1] != width):
+            raise ConfigError(f"lanes must have the shape ({lanes}, {width})")
+        cdef Py_ssize_t i
+        if not 1 <= slots.shape[0] <= width or slots[slots.shape[0] - 1] >= width:
+            raise ConfigError(f"1 to {width} slots below {width}")
+        for i in range(1, slots.shape[0]):
+            if slots[i] <= slots[i - 1]:
+                raise ConfigError("slots must rise")
+        if not 1 <= num <= 255 or not 1 <= den <= 255:
+            raise ConfigError("tick distances are 1 to 255")
+        s.t = &t[0, 0]
+        s.a = &a[0, 0]
+        s.b = &b[0, 0] if b is not None else s.a
+        s.m.history = b is not None
+        s.slots = &slots[0]
+        s.n = slots.shape[0]
+        s.m.num = num
+        s.m.den = den
+        return 0
+
+    def set_heading(self, int sign, int offset, speeds):
+        """How an angle leads a vector: see heading.pxd."""
+        self.s.heading.known = True
+        self.s.heading.sign = sign
+        self.s.heading.offset = offset
+        self.s.heading.n_speeds = len(speeds)
+        for i, speed in enumerate(speeds):
+            self.s.heading.speeds[i] = speed
+
+    def encode(self, t, a, b, int num, int den, slots, int limit=1100):
+        """The bytes of a section, or None when they are more than ``limit``.
+
+        Args:
+            t, a, b: int32 ``(lanes, capacity)``; b may be None.
+            num, den: ticks from A to T and from B to A, 1 to 255.
+            slots: rising uint16.
+        """
+        cdef int64_t size
+        cdef bytearray out = bytearray(limit)
+        cdef uint8_t[::1] view = out
+        self.prepare(t, a, b, num, den, slots)
+        with nogil:
+            coder_write(&self.s.c, &view[0], <uint32_t>limit)
+            size = section_run(&self.s)
+        return None if size < 0 else bytes(out[:size])
+
+    def decode(self, const uint8_t[::1] data, t, a, b, int num, int den, slots):
+        """Fill the slots of ``t`` from a section's bytes.
+
+        Raises:
+            DecodeError: not what ``encode`` writes; ``t`` is then in range but meaningless.
+        """
+        cdef int64_t status
+        cdef uint8_t none = 0
+        cdef uint32_t i
+        cdef int k
+        cdef size_t at
+        self.prepare(t, a, b, num, den, slots)
+        cdef section_coder *s = &self.s
+        with nogil:
+            for k in range(s.shape.n_lanes):
+                for i in range(s.n):
+                    at = <size_t>k * s.capacity + s.slots[i]
+                    s.t[at] = s.a[at]
+            coder_read(&s.c, &data[0] if data.shape[0] else &none, <uint32_t>data.shape[0])
+            status = section_run(s)
+        if status < 0:
+            raise DecodeError("malformed section")
+
+    def count(self, t, a, b, int num, int den, slots):
+        """Add the decisions of a section to ``counts``: [context, decision]."""
+        self.prepare(t, a, b, num, den, slots)
+        with nogil:
+            self.s.c.mode = CODER_COUNT
+            section_run(&self.s)

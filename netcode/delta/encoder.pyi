@@ -1,0 +1,18 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netcode.delta.history import History
+
+__all__ = ["encode_sections"]
+
+def encode_sections(
+    history: History,
+    slots: Sequence[int] | npt.NDArray[Any],
+    *,
+    tick: int | None = None,
+    baseline: int | None = None,
+    table: int = 0,
+) -> list[tuple[bytes, npt.NDArray[np.int64]]]: ...

@@ -1,0 +1,114 @@
+"""The frozen model of one table: probabilities of decisions, and how an angle leads a vector."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from netcode.delta.coder import SectionCoder
+from netcode.delta.shape import Shape
+from netcode.delta.tables import LEAST, MOST, default_probabilities
+from netcode.errors import ConfigError
+
+__all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash"]
+
+MODEL_VERSION = 1
+"""Changes whenever contexts or predictions change: an old file must not decode with a new coder."""
+
+HEADER = struct.Struct("<4sHQIhiB")
+MAGIC = b"NCDM"
+LARGEST_FILE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """An entity moves in the direction ``sign * angle + offset``.
+
+    Attributes:
+        sign: 1 or -1.
+        offset: in 1/65536 turns.
+        speeds: usual ones, rising, in 1/256 codes a tick; at most 16.
+    """
+
+    sign: int
+    offset: int
+    speeds: tuple[int, ...] = ()
+
+
+def shape_hash(shape: Shape) -> int:
+    """64 bits over all that decides the meaning of a context."""
+    said = repr((MODEL_VERSION, shape.spec, shape.roles)).encode()
+    return int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """What both ends must share to code a table.
+
+    Attributes:
+        shape: the lane groups it is for.
+        probabilities: uint16, read-only, one for each context: of a 0, in 1/65536, LEAST to MOST.
+        heading: for shapes with a course; None when not known.
+    """
+
+    shape: Shape
+    probabilities: npt.NDArray[np.uint16]
+    heading: Heading | None = None
+
+    @classmethod
+    def untrained(cls, shape: Shape) -> Self:
+        """Tables from a law, for a schema nobody recorded yet."""
+        return cls(shape, default_probabilities(shape))
+
+    @property
+    def hash(self) -> int:
+        """64 bits over the file: the model's name in the hello."""
+        return int.from_bytes(hashlib.blake2b(self.to_bytes(), digest_size=8).digest(), "little")
+
+    def coder(self, capacity: int) -> SectionCoder:
+        """A coder for a table of ``capacity`` slots."""
+        coder = SectionCoder(self.shape, capacity, self.probabilities)
+        if self.heading is not None:
+            coder.set_heading(self.heading.sign, self.heading.offset, self.heading.speeds)
+        return coder
+
+    def to_bytes(self) -> bytes:
+        """The model file."""
+        heading = self.heading or Heading(0, 0)
+        head = HEADER.pack(
+            MAGIC, MODEL_VERSION, shape_hash(self.shape), len(self.probabilities),
+            heading.sign, heading.offset, len(heading.speeds),
+        )  # fmt: skip
+        speeds = struct.pack(f"<{len(heading.speeds)}q", *heading.speeds)
+        return head + speeds + zlib.compress(self.probabilities.astype("<u2").tobytes(), 9)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, shape: Shape) -> Self:
+        """Read a model file.
+
+        Raises:
+            ConfigError: not a model file, of another version, or for another shape.
+        """
+        try:
+            magic, version, named, contexts, sign, offset, n = HEADER.unpack_from(data)
+            speeds: Sequence[int] = struct.unpack_from(f"<{n}q", data, HEADER.size)
+            inflate = zlib.decompressobj()
+            raw = inflate.decompress(data[HEADER.size + 8 * n :], LARGEST_FILE)
+        except (struct.error, zlib.error) as error:
+            raise ConfigError(f"not a model file: {error}") from None
+        if magic != MAGIC or version != MODEL_VERSION:
+            raise ConfigError(f"a model of version {version}; this is version {MODEL_VERSION}")
+        if named != shape_hash(shape) or contexts != shape.contexts or len(raw) != 2 * contexts:
+            raise ConfigError("the model is for another schema")
+        table = np.frombuffer(raw, dtype="<u2").astype(np.uint16)
+        if table.min() < LEAST or table.max() > MOST or sign not in (-1, 0, 1) or n > 16:
+            raise ConfigError("the model file is damaged")
+        table.setflags(write=False)
+        return cls(shape, table, Heading(sign, offset, tuple(speeds)) if sign else None)

@@ -1,0 +1,159 @@
+"""Binary range coder, 32 bits with carry, over frozen 16-bit probabilities.
+
+One function, ``code``, serves encoder, decoder and trainer, so the two ends cannot drift apart.
+The code string ends at its last byte that is not zero; the reader supplies zeros beyond it.
+"""
+
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef enum:
+    CODER_ENCODE = 0
+    CODER_DECODE = 1
+    CODER_COUNT = 2        # training: counts decisions, writes nothing
+
+cdef enum:
+    RANGE_TOP = 0x1000000  # a byte moves when the range falls below
+    HALF = 32768
+
+
+cdef struct range_coder:
+    int mode
+    uint32_t range
+    uint32_t low           # decoder too: for the check of the end
+    uint32_t code          # decoder: distance of the code string above low
+    uint8_t *out
+    const uint8_t *data
+    uint32_t size          # written or read
+    uint32_t limit
+    bint full              # the output did not fit; decoder: the string is none
+    const uint16_t *p      # probability of a 0, in 1/65536
+    uint32_t *counts       # [2 * contexts]
+
+
+cdef inline void coder_write(range_coder *c, uint8_t *out, uint32_t limit) noexcept nogil:
+    c.mode = CODER_ENCODE
+    c.range = 0xFFFFFFFF
+    c.low = 0
+    c.out = out
+    c.size = 0
+    c.limit = limit
+    c.full = False
+
+
+cdef inline uint32_t next_byte(range_coder *c) noexcept nogil:
+    cdef uint32_t value = 0
+    if c.size < c.limit:
+        value = c.data[c.size]
+    c.size += 1
+    return value
+
+
+cdef inline void coder_read(range_coder *c, const uint8_t *data, uint32_t size) noexcept nogil:
+    c.mode = CODER_DECODE
+    c.range = 0xFFFFFFFF
+    c.low = 0
+    c.code = 0
+    c.data = data
+    c.size = 0
+    c.limit = size
+    c.full = False
+    for _ in range(4):
+        c.code = c.code << 8 | next_byte(c)
+    c.full = c.code >= c.range    # no encoder's; all later codes are below the range
+
+
+cdef inline void carry(range_coder *c) noexcept nogil:
+    cdef uint32_t at = c.size
+    if c.full:
+        return
+    while at:
+        at -= 1
+        c.out[at] += 1
+        if c.out[at]:
+            return
+
+
+cdef inline void shift(range_coder *c) noexcept nogil:
+    """Move one byte."""
+    if c.mode == CODER_ENCODE:
+        if c.size < c.limit:
+            c.out[c.size] = <uint8_t>(c.low >> 24)
+            c.size += 1
+        else:
+            c.full = True
+    else:
+        c.code = c.code << 8 | next_byte(c)
+    c.low <<= 8
+    c.range <<= 8
+
+
+cdef inline int code_split(range_coder *c, uint32_t p, int bit) noexcept nogil:
+    cdef uint32_t bound = <uint32_t>((<uint64_t>c.range * p) >> 16)
+    cdef uint32_t low
+    if c.mode == CODER_DECODE:
+        bit = c.code >= bound
+    if bit:
+        low = c.low + bound
+        if c.mode == CODER_ENCODE:
+            if low < c.low:
+                carry(c)
+        else:
+            c.code -= bound
+        c.low = low
+        c.range -= bound
+    else:
+        c.range = bound
+    while c.range < RANGE_TOP:
+        shift(c)
+    return bit
+
+
+cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
+    """Code one decision; in the decoder ``bit`` is ignored. Returns the decision."""
+    if c.mode == CODER_COUNT:
+        c.counts[2 * context + bit] += 1
+        return bit
+    return code_split(c, c.p[context], bit)
+
+
+cdef inline uint32_t code_raw(range_coder *c, uint32_t value, int bits) noexcept nogil:
+    """``bits`` even decisions, high first."""
+    cdef uint32_t result = 0
+    if c.mode == CODER_COUNT:
+        return value
+    while bits:
+        bits -= 1
+        result = result << 1 | <uint32_t>code_split(c, HALF, value >> bits & 1)
+    return result
+
+
+cdef inline uint64_t last_value(const range_coder *c) noexcept nogil:
+    """The value in [low, low + range) with the most trailing zeros; 33 bits."""
+    cdef uint64_t top = <uint64_t>c.low + c.range - 1
+    cdef uint64_t step = 2
+    while step < <uint64_t>1 << 34 and (top & (0 - step)) >= c.low:
+        step <<= 1
+    return top & (0 - (step >> 1))
+
+
+cdef inline uint32_t coder_finish(range_coder *c) noexcept nogil:
+    """Flush; bytes written."""
+    cdef uint64_t value = last_value(c)
+    if value >> 32:
+        carry(c)
+    c.low = <uint32_t>value
+    while c.low:
+        shift(c)
+    while not c.full and c.size and c.out[c.size - 1] == 0:
+        c.size -= 1
+    return c.size
+
+
+cdef inline bint coder_ended(const range_coder *c) noexcept nogil:
+    """Whether the string read is the one ``coder_finish`` writes."""
+    if c.full or c.code != <uint32_t>(last_value(c) - c.low):
+        return False
+    if c.limit and c.data[c.limit - 1] == 0:
+        return False
+    return c.limit <= c.size
