@@ -1,0 +1,149 @@
+"""A connected client, as the server's game code sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from netcode.errors import ConnectionClosed
+from netcode.replication.inputs import InputQueue
+from netcode.replication.messages import Kind, MessageRegistry
+from netcode.schema import Schema
+from netcode.shell.requests import Request, RequestTable
+
+if TYPE_CHECKING:
+    from netcode.session import ConnectionStats
+    from netcode.shell.serving import ServerLoop
+
+__all__ = ["Player"]
+
+I = TypeVar("I", bound=Schema)  # noqa: E741
+R = TypeVar("R", bound=Schema)
+
+
+class Player(Generic[I]):
+    """One client of a Server.
+
+    Attributes:
+        index: its slot, 0 to max_clients - 1; reused after it left.
+        client_id: the 64-bit identity in its connect token.
+        user_data: the 256 bytes that the token's issuer put in.
+        address: where it connects from, as "host:port".
+        entity: for the game to set; the id of what the player owns, or -1.
+        connected: False as soon as it left, which may be before its ``Left`` event.
+    """
+
+    __slots__ = ("address", "client_id", "connected", "entity", "frames", "index", "queue",
+                 "registry", "requests", "server", "strikes", "told", "user_data")  # fmt: skip
+
+    def __init__(
+        self,
+        server: ServerLoop[I],
+        index: int,
+        client_id: int,
+        user_data: bytes,
+        address: str,
+        queue: InputQueue[I],
+        registry: MessageRegistry,
+    ) -> None:
+        self.server = server
+        self.index = index
+        self.client_id = client_id
+        self.user_data = user_data
+        self.address = address
+        self.entity: int = -1
+        self.connected = True
+        self.queue = queue
+        self.registry = registry
+        self.requests = RequestTable()
+        self.strikes = 0
+        self.frames = 0
+        self.told = False
+
+    def __repr__(self) -> str:
+        state = "" if self.connected else ", left"
+        return f"<Player {self.index} from {self.address}{state}>"
+
+    @property
+    def input(self) -> I:
+        """The input of this tick: the player's next, or its last again when none came in time."""
+        return self.queue.current
+
+    @property
+    def stats(self) -> ConnectionStats:
+        """Round trip, loss and bytes of this connection, now. ConnectionClosed when it left."""
+        self.check_connected()
+        return self.server.connection_stats(self)
+
+    def understands(self, schema: type[Schema]) -> bool:
+        """Whether ``send`` takes messages of this type: not for a client of an older version
+        when the type was added since."""
+        return self.registry.knows(schema)
+
+    def send(self, message: Schema, channel: str = "reliable") -> None:
+        """Send a typed message; it leaves at the end of this tick.
+
+        Raises ConfigError for a type that is not registered, or that the player does not
+        understand, or an unknown channel,
+        EncodeError for a value out of range, ChannelFull when the player's queue is at its
+        limit, and ConnectionClosed when the game was told that the player left. Between the
+        player's leaving and its ``Left`` event nothing is sent and nothing raised.
+        """
+        self.transmit(message, channel, Kind.PLAIN, 0)
+
+    @overload
+    def request(
+        self,
+        message: Schema,
+        reply: None = None,
+        *,
+        timeout: float = 5.0,
+        channel: str = "reliable",
+    ) -> Request[Schema]: ...
+    @overload
+    def request(
+        self, message: Schema, reply: type[R], *, timeout: float = 5.0, channel: str = "reliable"
+    ) -> Request[R]: ...
+    def request(
+        self,
+        message: Schema,
+        reply: type[Any] | None = None,
+        *,
+        timeout: float = 5.0,
+        channel: str = "reliable",
+    ) -> Request[Any]:
+        """Send a message and get its reply, of type ``reply`` (None: of any).
+
+        Await it, or look at ``done`` later.
+
+        Raises what ``send`` raises, and ConnectionClosed as soon as the player left; the reply
+        itself may be TimeoutError or ConnectionClosed.
+        """
+        self.check_connected()
+        request = self.requests.open(reply or Schema, self.server.clock() + timeout, no_wait)
+        try:
+            self.transmit(message, channel, Kind.REQUEST, request.correlation)
+        except BaseException:
+            self.requests.waiting.pop(request.correlation, None)
+            raise
+        return request
+
+    def kick(self, reason: str = "kicked") -> None:
+        """Disconnect the player, who is told why (up to 255 bytes); ``Left`` follows."""
+        if self.connected:
+            self.server.kick(self, reason)
+
+    def transmit(self, message: Schema, channel: str, kind: Kind, correlation: int) -> None:
+        """``send`` with the header fields of requests and replies."""
+        if self.told:
+            self.check_connected()
+        server = self.server
+        data = self.registry.encode(message, kind, correlation)
+        server.push(self, server.channels.number(channel), data)
+
+    def check_connected(self) -> None:
+        if not self.connected:
+            raise ConnectionClosed(f"player {self.index} has left", reason="left")
+
+
+def no_wait(request: Request[Any]) -> None:
+    """A server cannot stand still for one player: its replies come with the ticks."""
