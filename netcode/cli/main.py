@@ -1,0 +1,56 @@
+"""The parser of ``python -m netcode``."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from netcode.cli.output import FAILED, OK, CommandError, tell
+
+__all__ = ["main", "parser"]
+
+
+def parser(*, complete: bool = True) -> ArgumentParser:
+    """The whole parser; without ``complete``, as much as ``--version`` needs."""
+    from netcode import __version__
+
+    made = ArgumentParser(
+        prog="python -m netcode",
+        description="Tools of netcode, multiplayer netcode for Python.",
+        epilog="Exit codes: 0 it worked, 1 it did not or the answer is no, 2 the command line "
+        "is wrong.",
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"netcode {__version__}")
+    if not complete:
+        return made
+    from netcode.cli.serve import add_serve_command
+    from netcode.cli.token import add_token_commands
+
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    token = commands.add_parser(
+        "token",
+        help="connect tokens: issue, inspect, verify, keygen, serve",
+        description="Make and read connect tokens, and the key they are sealed with.",
+    )
+    add_serve_command(add_token_commands(token))
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (default: this process's); return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = parser(complete=given != ["--version"]).parse_args(given)
+        code: int = options.run(options)
+    except SystemExit as stop:  # argparse: --help, --version, or a wrong command line
+        return stop.code if isinstance(stop.code, int) else OK
+    except CommandError as error:
+        tell(str(error), kind="error")
+        return error.code
+    except BrokenPipeError:
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    return code
