@@ -56,6 +56,7 @@ class Crowd:
         )
         self.bodies = self.server.table(Body, capacity=2 * clients)
         self.loose: list[int] = []
+        self.limit = clients
         self.hashes: dict[int, int | None] = {}
         self.heard: dict[int, list[int]] = {}
         self.sent = 0
@@ -149,7 +150,7 @@ class Crowd:
             body.x = (body.x + draw()) % 1000
             body.spin += 0.05 * player.input.push
             body.hits = (body.hits + (draw() < 0.1)) % 256
-        if draw() < 0.1 and len(self.bodies) < self.bodies.capacity:
+        if draw() < 0.1 and len(self.loose) < self.limit:  # the rest is for those who join
             self.loose.append(self.bodies.spawn(Body(x=draw() * 1000)))
         if draw() < 0.1 and self.loose:
             self.bodies.despawn(self.loose.pop(self.random.randrange(len(self.loose))))
