@@ -11,6 +11,7 @@ The rooms, each using only those before it:
     describe    canonical description, hash, differences
     explain     where the bits go, as a table
     ops         the op program as C structs, and what a failed run leaves behind
+    plan        how the codes of a block of rows share words
     packer      bit streams in registers
     values      numbers to codes and back
     rotation    quaternions to codes and back
@@ -19,7 +20,11 @@ The rooms, each using only those before it:
     writing     objects to bits
     reading     bits to objects
     rows        NumPy rows to bits and back
+    gather      values of a block of rows to codes
+    scatter     codes to values of a block of rows
+    blocks      NumPy rows to bits and back, a block at a time
     lanes       NumPy columns to lanes and back
+    array       the head of a NumPy array in memory
     tables      checked addresses of NumPy arrays
     faults      messages of errors
     assembly    the op program in memory

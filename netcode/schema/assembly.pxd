@@ -3,10 +3,12 @@
 from libc.stdint cimport int32_t, int64_t
 
 from netcode.schema.ops cimport fault, member_table, op, program
+from netcode.schema.plan cimport plan
 
 
 cdef class Assembly:
     cdef program code
+    cdef plan blocks          # how its rows are coded
     cdef object cls
     cdef str schema
     cdef tuple names          # of the entries: the attributes

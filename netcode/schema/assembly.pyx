@@ -66,6 +66,7 @@ from netcode.schema.ops cimport (
     run_item,
     value_code,
 )
+from netcode.schema.plan cimport plan_free, plan_init
 from netcode.schema.python cimport Py_XDECREF, member_offset
 
 import sys
@@ -204,6 +205,7 @@ cdef class Assembly:
             if item.table is not None:
                 ops[i].table = table_count
                 table_count += 1
+        plan_init(&self.blocks, &self.code)
 
     cdef int set_op(self, op *at, item, str attribute) except -1:
         at.kind = OP_KINDS[item.kind]
@@ -275,6 +277,7 @@ cdef class Assembly:
         return start
 
     def __dealloc__(self):
+        plan_free(&self.blocks)
         PyMem_Free(self.code.ops)
         PyMem_Free(self.code.runs)
         PyMem_Free(self.code.names)

@@ -4,6 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from netcode.schema.assembly cimport Assembly
+from netcode.schema.ops cimport PROGRAM_MAX_FIELDS
 from netcode.schema.packer cimport unpacker
 
 
@@ -12,6 +13,7 @@ cdef class Codec:
     cdef readonly object cls
     cdef readonly str schema
     cdef readonly object dtype
+    cdef int64_t offsets[PROGRAM_MAX_FIELDS]    # of the fields in a row
     cdef uint64_t clamp_count
 
     cdef bytes encode_bytes(self, PyObject *obj)

@@ -20,6 +20,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from netcode.schema.assembly cimport Assembly
+from netcode.schema.blocks cimport decode_blocks, encode_blocks
 from netcode.schema.lanes cimport dequantize_lanes, quantize_lanes
 from netcode.schema.ops cimport (
     FAULT_NONE,
@@ -46,8 +47,8 @@ from netcode.schema.packer cimport (
 from netcode.schema.python cimport Py_XDECREF, PyTuple_GET_ITEM, owned
 from netcode.schema.python cimport PyBytes_FromStringAndSize as raw_bytes
 from netcode.schema.reading cimport decode_object, decoder
-from netcode.schema.rows cimport decode_rows, encode_rows, table_view
-from netcode.schema.tables cimport view_columns, view_records
+from netcode.schema.rows cimport table_view
+from netcode.schema.tables cimport field_offsets, view_columns, view_records
 from netcode.schema.writing cimport encode_field, encode_object, encoder
 
 import numpy
@@ -113,10 +114,13 @@ cdef class Codec:
     """
 
     def __cinit__(self, cls, str schema, compiled, dtype):
+        cdef Py_ssize_t i
         self.assembly = Assembly(cls, schema, compiled)
         self.cls = cls
         self.schema = schema
         self.dtype = dtype
+        for i, offset in enumerate(field_offsets(dtype)):
+            self.offsets[i] = offset
 
     @property
     def bits_min(self):
@@ -345,7 +349,9 @@ cdef class Codec:
         cdef uint8_t *end
         cdef size_t size
         cdef int status
-        view_records(&t, &self.assembly.code, self.schema, self.dtype, records, False)
+        view_records(
+            &t, &self.assembly.code, self.offsets, self.schema, self.dtype, records, False
+        )
         self.check_count(t.rows, limit)
         size = <size_t>((<uint64_t>t.rows * self.assembly.code.bits_max + 7) // 8 + COUNT_BYTES)
         heap = allocate(size)
@@ -353,7 +359,7 @@ cdef class Codec:
             pack_init(&out, heap)
             with nogil:
                 pack_varint(&out, <uint64_t>t.rows)
-                status = encode_rows(&t, &out)
+                status = encode_blocks(&t, &self.assembly.blocks, &out)
                 end = pack_finish(&out)
             if status:
                 self.assembly.raise_encode(&t.error, t.row)
@@ -391,9 +397,11 @@ cdef class Codec:
                 result = numpy.zeros(count, self.dtype)
             else:
                 result = out[:count]
-            view_records(&t, &self.assembly.code, self.schema, self.dtype, result, True)
+            view_records(
+                &t, &self.assembly.code, self.offsets, self.schema, self.dtype, result, True
+            )
             with nogil:
-                status = decode_rows(&t, &d.source)
+                status = decode_blocks(&t, &self.assembly.blocks, &d.source)
             if status:
                 self.assembly.raise_decode(&t.error)
             if finish(&d.source, &d.error):

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from netcode.schema.ops cimport PROGRAM_MAX_FIELDS, fault, program
+from netcode.schema.ops cimport PROGRAM_MAX_FIELDS, fault, op, program
 from netcode.schema.packer cimport packer, unpacker
 
 
@@ -16,5 +16,11 @@ cdef struct table_view:
     uint64_t clamped
 
 
-cdef int encode_rows(table_view *t, packer *out) noexcept nogil
-cdef int decode_rows(table_view *t, unpacker *source) noexcept nogil
+cdef int encode_item(
+    table_view *t, packer *target, const op *at, const op *end, uint8_t *item
+) noexcept nogil
+cdef int encode_rows(table_view *t, int64_t first, int64_t count, packer *out) noexcept nogil
+cdef int decode_item(
+    table_view *t, unpacker *r, const op *at, const op *end, uint8_t *item
+) noexcept nogil
+cdef int decode_rows(table_view *t, int64_t first, int64_t count, unpacker *source) noexcept nogil

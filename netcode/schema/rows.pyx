@@ -197,13 +197,13 @@ cdef int encode_inside(
     return 0
 
 
-cdef int encode_rows(table_view *t, packer *out) noexcept nogil:
-    """Append rows 0 to ``t.rows`` - 1; -1 with ``t.error`` and ``t.row``."""
-    cdef const op *first = t.code.ops
-    cdef const op *end = first + t.code.size
-    t.row = 0
-    while t.row < t.rows:
-        if encode_item(t, out, first, end, NULL):
+cdef int encode_rows(table_view *t, int64_t first, int64_t count, packer *out) noexcept nogil:
+    """Append ``count`` rows from ``first`` on; -1 with ``t.error`` and ``t.row``."""
+    cdef const op *start = t.code.ops
+    cdef const op *end = start + t.code.size
+    t.row = first
+    while t.row < first + count:
+        if encode_item(t, out, start, end, NULL):
             return -1
         t.row += 1
     return 0
@@ -328,15 +328,13 @@ cdef int decode_inside(
     return 0
 
 
-cdef int decode_rows(table_view *t, unpacker *source) noexcept nogil:
-    """Read into rows 0 to ``t.rows`` - 1; -1 with ``t.error`` and ``t.row``."""
-    cdef const op *first = t.code.ops
-    cdef const op *end = first + t.code.size
-    cdef int status = 0
-    t.row = 0
-    while t.row < t.rows:
-        status = decode_item(t, source, first, end, NULL)
-        if status:
-            break
+cdef int decode_rows(table_view *t, int64_t first, int64_t count, unpacker *source) noexcept nogil:
+    """Read ``count`` rows from ``first`` on; -1 with ``t.error`` and ``t.row``."""
+    cdef const op *start = t.code.ops
+    cdef const op *end = start + t.code.size
+    t.row = first
+    while t.row < first + count:
+        if decode_item(t, source, start, end, NULL):
+            return -1
         t.row += 1
-    return status
+    return 0

@@ -11,12 +11,37 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from netcode.schema.array cimport ARRAY_WRITEABLE, array_head
 from netcode.schema.ops cimport FAULT_NONE, NUMBER_NONE, program
 from netcode.schema.rows cimport table_view
 
 import numpy
+
+cdef PyTypeObject *ARRAY = <PyTypeObject *>numpy.ndarray
+
+
+cdef bint head_is_known() except *:
+    """Whether arrays lie in memory as array.pxd says."""
+    row = numpy.dtype([("a", "u1"), ("b", "f8")])
+    sample = numpy.zeros(5, row)[4:1:-2]
+    cdef array_head *head = <array_head *><PyObject *>sample
+    known = (
+        <object>head.base_object.ob_type is numpy.ndarray
+        and <size_t>head.data == sample.__array_interface__["data"][0]
+        and head.ndim == 1
+        and head.shape[0] == 2
+        and head.strides[0] == -2 * row.itemsize
+        and head.dtype == <PyObject *>sample.dtype
+        and head.flags & ARRAY_WRITEABLE
+    )
+    sample.flags.writeable = False
+    return known and not head.flags & ARRAY_WRITEABLE
+
+
+cdef bint HEAD_IS_KNOWN = head_is_known()
 
 
 cdef void open_view(table_view *t, const program *code, int64_t rows) noexcept:
@@ -30,13 +55,43 @@ cdef void open_view(table_view *t, const program *code, int64_t rows) noexcept:
     t.error.number = NUMBER_NONE
 
 
+cdef list field_offsets(row_type):
+    """Where the fields of a row are."""
+    return [row_type.fields[name][1] for name in row_type.names]
+
+
+cdef bint view_own(
+    table_view *t, const program *code, const int64_t *offsets, row_type, records, bint writable
+) noexcept:
+    """As ``view_records`` for what it mostly gets; false, and nothing done, for anything else."""
+    cdef array_head *head = <array_head *><PyObject *>records
+    cdef int32_t i
+    if (
+        not HEAD_IS_KNOWN
+        or head.base_object.ob_type != ARRAY
+        or head.ndim != 1
+        or head.dtype != <PyObject *>row_type
+        or (writable and not head.flags & ARRAY_WRITEABLE)
+    ):
+        return False
+    open_view(t, code, head.shape[0])
+    for i in range(code.fields):
+        t.bases[i] = <uint8_t *>head.data + offsets[i]
+        t.strides[i] = head.strides[0]
+    return True
+
+
 cdef int view_records(
-    table_view *t, const program *code, str schema, row_type, records, bint writable
+    table_view *t, const program *code, const int64_t *offsets, str schema, row_type, records,
+    bint writable
 ) except -1:
-    """The fields of a 1-d structured array whose fields have the types of ``row_type``."""
+    """The fields of a 1-d structured array whose fields have the types of ``row_type``, in which
+    they are at ``offsets``."""
     cdef Py_buffer view
     cdef int flags = PyBUF_STRIDES | PyBUF_WRITABLE if writable else PyBUF_STRIDES
     cdef int32_t i
+    if view_own(t, code, offsets, row_type, records, writable):
+        return 0
     if not isinstance(records, numpy.ndarray) or records.ndim != 1:
         raise TypeError(f"{schema}: records must be a 1-d structured array")
     dtype = records.dtype

@@ -1,0 +1,1 @@
+"""The block path, for C only: see blocks.pxd."""

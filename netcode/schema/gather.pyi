@@ -1,0 +1,1 @@
+"""The codes of blocks of rows, for C only: see gather.pxd."""

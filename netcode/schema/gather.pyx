@@ -1,0 +1,395 @@
+"""The values of one op in a block of rows, to codes.
+
+Each kind is a loop of its own over plain numbers, without branches, for the C compiler to make
+vector code of. What needs a closer look, which is a value at fault nearly always, is only noticed
+here; the row path then looks at the block again, names the fault or finds that there is none.
+"""
+
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from netcode.schema.ops cimport (
+    OP_ANGLE,
+    OP_BOOLS,
+    OP_ENUM,
+    OP_FLAGS,
+    OP_FLOAT32,
+    OP_FLOAT64,
+    OP_OPTIONAL,
+    OP_QUANTIZED,
+    OP_QUAT,
+    STORE_F32,
+    STORE_I8,
+    STORE_I16,
+    STORE_I32,
+    STORE_U8,
+    STORE_U16,
+    STORE_U32,
+    op,
+    run_item,
+)
+from netcode.schema.plan cimport BLOCK_ROWS
+from netcode.schema.rotation cimport quat_code, quat_settle
+from netcode.schema.store cimport load_float, load_member
+
+cdef enum:
+    NARROW_QUAT = 14    # bits of a component whose square, and sums of such, fit in 32 bits
+
+
+cdef void load_floats(
+    int store, const uint8_t *data, const int64_t *offsets, int count, double *x
+) noexcept nogil:
+    cdef float single
+    cdef int i
+    if store == STORE_F32:
+        for i in range(count):
+            memcpy(&single, data + offsets[i], 4)
+            x[i] = <double>single
+    else:
+        for i in range(count):
+            memcpy(&x[i], data + offsets[i], 8)
+
+
+cdef void load_ints(
+    int store, const uint8_t *data, const int64_t *offsets, int count, uint64_t *x
+) noexcept nogil:
+    """Any integer type; negative ones wrap around."""
+    cdef uint16_t u16
+    cdef int16_t i16
+    cdef uint32_t u32
+    cdef int32_t i32
+    cdef int i
+    if store == STORE_U8:
+        for i in range(count):
+            x[i] = data[offsets[i]]
+    elif store == STORE_U16:
+        for i in range(count):
+            memcpy(&u16, data + offsets[i], 2)
+            x[i] = u16
+    elif store == STORE_U32:
+        for i in range(count):
+            memcpy(&u32, data + offsets[i], 4)
+            x[i] = u32
+    elif store == STORE_I8:
+        for i in range(count):
+            x[i] = <uint64_t><int64_t><int8_t>data[offsets[i]]
+    elif store == STORE_I16:
+        for i in range(count):
+            memcpy(&i16, data + offsets[i], 2)
+            x[i] = <uint64_t><int64_t>i16
+    elif store == STORE_I32:
+        for i in range(count):
+            memcpy(&i32, data + offsets[i], 4)
+            x[i] = <uint64_t><int64_t>i32
+    else:
+        for i in range(count):
+            memcpy(&x[i], data + offsets[i], 8)
+
+
+cdef inline uint64_t bits_of(double x) noexcept nogil:
+    cdef uint64_t word
+    memcpy(&word, &x, 8)
+    return word
+
+
+cdef bint outside(int count, const double *x, double low, double high) noexcept nogil:
+    """True when a number is not from ``low`` to ``high``, which are finite.
+
+    The signs of differences, as comparing in a loop is not made vector code.
+    """
+    cdef uint64_t signs = 0
+    cdef uint64_t strange = 0
+    cdef int i
+    for i in range(count):
+        signs |= bits_of(x[i] - low) | bits_of(high - x[i])
+        strange |= bits_of(x[i] - x[i])  # 0, or a NaN
+    return signs >> 63 or strange
+
+
+cdef bint int_codes(const op *at, int count, uint64_t *codes) noexcept nogil:
+    """Values to codes in place; true when one is out of range.
+
+    A value below the lowest wraps around to a code above the maximum, whatever the type.
+    """
+    cdef uint64_t low = <uint64_t>at.low
+    cdef int i
+    if low:
+        for i in range(count):
+            codes[i] = codes[i] - low
+    return above(at.maximum, count, codes)
+
+
+cdef bint above(uint64_t maximum, int count, const uint64_t *codes) noexcept nogil:
+    """True when a code is above ``maximum``."""
+    cdef uint64_t signs = 0
+    cdef int i
+    if maximum >> 63:
+        for i in range(count):
+            if codes[i] > maximum:
+                return True
+        return False
+    for i in range(count):
+        signs |= codes[i] | (maximum - codes[i])
+    return signs >> 63
+
+
+cdef bint flag_codes(const op *at, int count, const uint64_t *codes) noexcept nogil:
+    """True when there is a bit that is no flag."""
+    cdef uint64_t all = 0
+    cdef int i
+    for i in range(count):
+        all |= codes[i]
+    return all & ~at.maximum != 0
+
+
+cdef bint quantized_codes(
+    const op *at, int count, const double *x, uint64_t *codes
+) noexcept nogil:
+    """As ``values.quantized_code``; true when a value is outside, or just outside, the range."""
+    cdef double low = at.grid.low
+    cdef double inverse = at.grid.inverse
+    cdef double top = <double>at.maximum
+    cdef double code
+    cdef int i
+    if outside(count, x, low, at.grid.accept_high):
+        return True
+    if at.maximum < <uint64_t>1 << 31:
+        for i in range(count):
+            code = (x[i] - low) * inverse
+            code = code + 0.5
+            code = code if code < top else top
+            codes[i] = <uint32_t><int32_t>code
+    else:
+        for i in range(count):
+            code = (x[i] - low) * inverse
+            code = code + 0.5
+            code = code if code < top else top
+            codes[i] = <uint64_t><int64_t>code
+    return False
+
+
+cdef bint angle_codes(const op *at, int count, const double *x, uint64_t *codes) noexcept nogil:
+    """As ``quantize_angle``; true when an angle is above a turn."""
+    cdef double scale = <double>(<uint64_t>1 << at.bits) / 6.283185307179586
+    cdef int64_t mask = (<int64_t>1 << at.bits) - 1
+    cdef double code
+    cdef int64_t whole
+    cdef int32_t narrow
+    cdef int i
+    if outside(count, x, -6.283185307179586, 6.283185307179586):
+        return True
+    if at.bits <= 30:
+        for i in range(count):
+            code = x[i] * scale
+            code = code + 0.5
+            narrow = <int32_t>code
+            narrow -= <double>narrow > code
+            codes[i] = <uint32_t>narrow & mask
+    else:
+        for i in range(count):
+            code = x[i] * scale
+            code = code + 0.5
+            whole = <int64_t>code
+            whole -= <double>whole > code
+            codes[i] = <uint64_t>(whole & mask)
+    return False
+
+
+cdef bint float_codes(const op *at, int count, const double *x, uint64_t *codes) noexcept nogil:
+    """IEEE 754 bits; true when one is an infinity, a NaN, or too large for 32 bits."""
+    cdef float single
+    cdef uint32_t word
+    cdef bint bad = False
+    cdef int i
+    if at.kind == OP_FLOAT32:
+        for i in range(count):
+            single = <float>x[i]
+            memcpy(&word, &single, 4)
+            bad |= (word & 0x7F800000) == 0x7F800000
+            codes[i] = word
+        return bad
+    for i in range(count):
+        memcpy(&codes[i], &x[i], 8)
+        bad |= (codes[i] & 0x7FF0000000000000ULL) == 0x7FF0000000000000ULL
+    return bad
+
+
+cdef uint64_t load_eight(const uint8_t *data, int64_t offset, int32_t count) noexcept nogil:
+    """``count`` (1 to 8) bytes, from inside the row: ``offset`` is where they are in it."""
+    cdef uint64_t word
+    if offset + count >= 8:
+        memcpy(&word, data + count - 8, 8)
+        return word >> (64 - 8 * count)
+    word = 0
+    memcpy(&word, data, <size_t>count)
+    return word
+
+
+cdef void bool_codes(
+    table_view *t, const op *at, int64_t first, const int64_t *offsets, int count, uint64_t *codes
+) noexcept nogil:
+    """A run of bools; neighbours in memory are taken eight at a time."""
+    cdef const run_item *run = &t.code.runs[at.extra]
+    cdef const uint8_t *data
+    cdef uint64_t word
+    cdef int32_t done = 0
+    cdef int32_t size
+    cdef int64_t lead
+    cdef int i
+    for i in range(count):
+        codes[i] = 0
+    while done < at.count:
+        data = t.bases[run[done].field] + run[done].offset
+        size = 1
+        while (
+            size < 8
+            and done + size < at.count
+            and t.bases[run[done + size].field] + run[done + size].offset == data + size
+        ):
+            size += 1
+        lead = data - t.bases[0]
+        data += first
+        if size == 1:
+            for i in range(count):
+                codes[i] |= <uint64_t>(data[offsets[i]] != 0) << done
+        else:
+            for i in range(count):
+                word = load_eight(data + offsets[i], lead, size)
+                # Any bit of a byte to its lowest, then those to the top byte.
+                word |= word >> 4 & 0x0F0F0F0F0F0F0F0FULL
+                word |= word >> 2 & 0x3F3F3F3F3F3F3F3FULL
+                word |= word >> 1
+                word &= 0x0101010101010101ULL
+                codes[i] |= word * 0x0102040810204080ULL >> 56 << done
+        done += size
+
+
+cdef bint quat_codes(const op *at, const uint8_t *data, const int64_t *offsets, int count,
+                     uint64_t *codes) noexcept nogil:
+    """As ``quat_code`` where it is narrow, in 32-bit integers; true when one has no code."""
+    cdef double q[4][BLOCK_ROWS]
+    cdef int32_t whole[4][BLOCK_ROWS]
+    cdef uint8_t near[BLOCK_ROWS]
+    cdef double total[BLOCK_ROWS]
+    cdef double x, y, z, w, scale
+    cdef int32_t middle = ((<int32_t>1 << at.bits) - 1) >> 1
+    cdef double offset = <double>(2 * middle) + 0.5
+    cdef double unit = <double>middle * 1.4142135623730951
+    cdef int64_t width = 4 if at.store == STORE_F32 else 8
+    cdef int32_t a, b, c, d, left, right, second, fourth, upper, sign
+    cdef int32_t size_a, size_b, size_c, size_d, top, best
+    cdef int settle = 0
+    cdef int i
+    for i in range(4):
+        load_floats(at.store, data + i * width, offsets, count, q[i])
+    for i in range(count):
+        x = q[0][i]
+        y = q[1][i]
+        z = q[2][i]
+        w = q[3][i]
+        total[i] = (x * x + y * y) + (z * z + w * w)
+    if outside(count, total, 1e-200, 1e200):
+        return True
+    for i in range(count):
+        scale = unit / sqrt(total[i])
+        scale = unit if fabs(total[i] - 1.0) <= 1e-7 else scale
+        whole[0][i] = <int32_t>(q[0][i] * scale + offset) - 2 * middle
+        whole[1][i] = <int32_t>(q[1][i] * scale + offset) - 2 * middle
+        whole[2][i] = <int32_t>(q[2][i] * scale + offset) - 2 * middle
+        whole[3][i] = <int32_t>(q[3][i] * scale + offset) - 2 * middle
+    for i in range(count):
+        a = whole[0][i]
+        b = whole[1][i]
+        c = whole[2][i]
+        d = whole[3][i]
+        size_a = (a ^ (a >> 31)) - (a >> 31)
+        size_b = (b ^ (b >> 31)) - (b >> 31)
+        size_c = (c ^ (c >> 31)) - (c >> 31)
+        size_d = (d ^ (d >> 31)) - (d >> 31)
+        second = (size_a - size_b) >> 31
+        fourth = (size_c - size_d) >> 31
+        top = size_a ^ ((size_a ^ size_b) & second)
+        best = size_c ^ ((size_c ^ size_d) & fourth)
+        upper = (top - best) >> 31
+        size_a = size_a + size_b - top
+        size_c = size_c + size_d - best
+        left = a ^ ((a ^ b) & second)
+        right = c ^ ((c ^ d) & fourth)
+        sign = (left ^ ((left ^ right) & upper)) >> 31
+        left = a ^ b ^ left
+        right = c ^ d ^ right
+        whole[0][i] = (((left ^ ((left ^ a) & upper)) ^ sign) - sign) + middle
+        whole[1][i] = (((c ^ ((c ^ b) & upper)) ^ sign) - sign) + middle
+        whole[2][i] = (((d ^ ((d ^ right) & upper)) ^ sign) - sign) + middle
+        second = -second
+        whole[3][i] = second ^ ((second ^ (2 - fourth)) & upper)
+        size_b = best ^ ((best ^ top) & ~upper)
+        best = top + best - size_b
+        size_a = size_a ^ ((size_a ^ size_c) & upper)
+        best = best ^ ((best ^ size_a) & ((best - size_a) >> 31))
+        near[i] = size_b <= best + 3
+        settle += near[i]
+    for i in range(count):
+        codes[i] = (
+            <uint64_t><uint32_t>whole[3][i]
+            | <uint64_t><uint32_t>whole[0][i] << 2
+            | <uint64_t><uint32_t>whole[1][i] << (2 + at.bits)
+            | <uint64_t><uint32_t>whole[2][i] << (2 + 2 * at.bits)
+        )
+    if settle:
+        for i in range(count):
+            if near[i]:
+                quat_settle(&codes[i], at.bits)
+    return False
+
+
+cdef int gather(
+    table_view *t, const op *at, int64_t first, const int64_t *offsets, int count, uint64_t *codes
+) noexcept nogil:
+    """The codes of ``count`` (at most BLOCK_ROWS) rows; not 0 when the row path has to look.
+
+    Args:
+        first: bytes from row 0 to the first row of the block.
+        offsets: bytes from there to each row.
+    """
+    cdef double x[BLOCK_ROWS]
+    cdef const uint8_t *data = t.bases[at.field] + at.offset + first
+    cdef double q[4]
+    cdef int64_t width
+    cdef int i, k
+    if at.kind == OP_QUANTIZED:
+        load_floats(at.store, data, offsets, count, x)
+        return quantized_codes(at, count, x, codes)
+    if at.kind == OP_BOOLS:
+        bool_codes(t, at, first, offsets, count, codes)
+        return 0
+    if at.kind == OP_OPTIONAL:
+        for i in range(count):
+            codes[i] = data[offsets[i]] != 0
+        return 0
+    if at.kind == OP_QUAT:
+        if at.bits <= NARROW_QUAT:
+            return quat_codes(at, data, offsets, count, codes)
+        width = 4 if at.store == STORE_F32 else 8
+        for i in range(count):
+            for k in range(4):
+                q[k] = load_float(at.store, data + offsets[i] + k * width)
+            if quat_code(q[0], q[1], q[2], q[3], at.bits, &codes[i]):
+                return 1
+        return 0
+    if at.kind == OP_ANGLE:
+        load_floats(at.store, data, offsets, count, x)
+        return angle_codes(at, count, x, codes)
+    if at.kind == OP_FLOAT32 or at.kind == OP_FLOAT64:
+        load_floats(at.store, data, offsets, count, x)
+        return float_codes(at, count, x, codes)
+    if at.kind == OP_ENUM and t.code.tables[at.table].values != NULL:
+        for i in range(count):
+            if load_member(at, &t.code.tables[at.table], data + offsets[i], &codes[i]):
+                return 1
+        return 0
+    load_ints(at.store, data, offsets, count, codes)
+    if at.kind == OP_FLAGS:
+        return flag_codes(at, count, codes)
+    return int_codes(at, count, codes)

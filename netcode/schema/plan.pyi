@@ -1,0 +1,1 @@
+"""The plan of a schema's blocks, for C only: see plan.pxd."""

@@ -1,0 +1,1 @@
+"""The values of blocks of rows, for C only: see scatter.pxd."""
