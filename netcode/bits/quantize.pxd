@@ -86,19 +86,31 @@ cdef inline int quantizer_init_bits(
     return quantizer_init_step(q, low, high, (high - low) / <double>steps)
 
 
+cdef inline bint in_range(const quantizer *q, double value) noexcept nogil:
+    """Nearly all that ``quantize`` accepts: not what is just below ``low``; not NaN."""
+    return value >= q.low and value <= q.accept_high
+
+
+cdef inline uint64_t quantize_in_range(const quantizer *q, double value) noexcept nogil:
+    """The nearest code of a value that is ``in_range``."""
+    cdef uint64_t code
+    value = (value - q.low) * q.inverse
+    value = value + 0.5
+    code = <uint64_t><int64_t>value
+    return code if code < q.max_code else q.max_code
+
+
 cdef inline int quantize(const quantizer *q, double value, uint64_t *code) noexcept nogil:
     """The nearest code of ``value``, or a status; the error is at most step / 2."""
-    cdef double x
-    if not (value >= q.accept_low and value <= q.accept_high):  # also true for NaN
-        if value != value or fabs(value) == INFINITY:
-            return QUANTIZE_NOT_FINITE
-        return QUANTIZE_LOW if value < q.low else QUANTIZE_HIGH
-    x = (value - q.low) * q.inverse
-    x = x + 0.5
-    code[0] = <uint64_t><int64_t>x if x > 0 else 0
-    if code[0] > q.max_code:
-        code[0] = q.max_code
-    return QUANTIZE_OK
+    if in_range(q, value):
+        code[0] = quantize_in_range(q, value)
+        return QUANTIZE_OK
+    if value >= q.accept_low and value < q.low:
+        code[0] = 0
+        return QUANTIZE_OK
+    if value != value or fabs(value) == INFINITY:
+        return QUANTIZE_NOT_FINITE
+    return QUANTIZE_LOW if value < q.low else QUANTIZE_HIGH
 
 
 cdef inline int quantize_clamped(const quantizer *q, double value, uint64_t *code) noexcept nogil:

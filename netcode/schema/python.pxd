@@ -75,8 +75,10 @@ cdef extern from *:
 
     #if defined(__GNUC__)
     #define NETCODE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+    #define NETCODE_LIKELY(x) __builtin_expect(!!(x), 1)
     #else
     #define NETCODE_UNLIKELY(x) (x)
+    #define NETCODE_LIKELY(x) (x)
     #endif
     """
     Py_ssize_t member_offset "netcode_member_offset"(object descriptor) noexcept
@@ -87,6 +89,7 @@ cdef extern from *:
     Py_ssize_t length_of "netcode_length"(PyObject *o) noexcept
     object owned "NETCODE_OWNED"(PyObject *o)
     bint unlikely "NETCODE_UNLIKELY"(bint x) noexcept nogil
+    bint likely "NETCODE_LIKELY"(bint x) noexcept nogil
 
 
 cdef extern from "Python.h":

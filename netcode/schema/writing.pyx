@@ -10,6 +10,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr
 
+from netcode.bits.quantize cimport in_range, quantize_in_range
 from netcode.schema.ops cimport (
     FAULT_CHANGED,
     FAULT_COMPONENTS,
@@ -83,6 +84,7 @@ from netcode.schema.python cimport (
     PyUnicode_Check,
     item_of,
     length_of,
+    likely,
     long_value,
     unlikely,
 )
@@ -351,6 +353,7 @@ cdef int encode_fields(
     cdef const member_table *table
     cdef int64_t number = 0
     cdef uint64_t code = 0
+    cdef uint64_t part = 0
     cdef size_t odd
     cdef double x = 0.0
     cdef int32_t i
@@ -358,14 +361,14 @@ cdef int encode_fields(
     cdef int status
     cdef bint exact
     while at < end:
-        if given != NULL:
-            o = given
-            given = NULL
-        elif direct:
+        if direct:  # also the value of an optional, which has its slot
             o = SLOT(owner, at.slot)
             if unlikely(o == NULL):
                 refuse(e, FAULT_MISSING, at, 0, NULL)
                 break
+        elif given != NULL:
+            o = given
+            given = NULL
         else:
             o = PyObject_GetAttr(owner, e.code.names[at.entry])
             if o == NULL:
@@ -411,20 +414,35 @@ cdef int encode_fields(
                 code = e.slow_code
         elif at.kind == OP_VECTOR:
             exact = PyTuple_CheckExact(o) and PyTuple_GET_SIZE(o) == at.count
-            for i in range(at.count):
-                exact = exact and PyFloat_CheckExact(PyTuple_GET_ITEM(o, i))
             if unlikely(not exact) and slow_tuple(e, at, o):
                 break
+            code = 0
+            bits = 0
             for i in range(at.count):
                 vector = at + 1 + i
-                x = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(o, i)) if exact else e.slow_floats[i]
-                if i:
+                if exact and PyFloat_CheckExact(PyTuple_GET_ITEM(o, i)):
+                    x = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(o, i))
+                elif exact:
+                    # Maybe its __float__ drops the tuple: take all anew, from a tuple held.
+                    exact = False
+                    if slow_tuple(e, at, o):
+                        break
+                    x = e.slow_floats[i]
+                else:
+                    x = e.slow_floats[i]
+                if bits + vector.bits > 63:
                     pack(&out, code, bits)
-                bits = vector.bits
-                status = quantized_code(vector, x, &code, &e.clamped)
-                if unlikely(status):
-                    refuse_float(e, status, vector, 0, x)
-                    break
+                    code = 0
+                    bits = 0
+                if likely(in_range(&vector.grid, x)):
+                    part = quantize_in_range(&vector.grid, x)
+                else:
+                    status = quantized_code(vector, x, &part, &e.clamped)
+                    if unlikely(status):
+                        refuse_float(e, status, vector, 0, x)
+                        break
+                code |= part << bits
+                bits += vector.bits
             if unlikely(e.error.code):
                 break
             at += at.body
@@ -498,13 +516,13 @@ cdef int encode_fields(
                 x = slow_float(e, at, 0, o)
                 if e.error.code:
                     break
-            if at.kind == OP_QUANTIZED:
-                status = quantized_code(at, x, &code, &e.clamped)
+            if at.kind == OP_QUANTIZED and likely(in_range(&at.grid, x)):
+                code = quantize_in_range(&at.grid, x)
             else:
                 status = float_code(at, x, &code, &e.clamped)
-            if unlikely(status):
-                refuse_float(e, status, at, 0, x)
-                break
+                if unlikely(status):
+                    refuse_float(e, status, at, 0, x)
+                    break
             if bits > 63:
                 pack(&out, <uint32_t>code, 32)
                 code >>= 32
