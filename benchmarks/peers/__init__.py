@@ -17,7 +17,9 @@ OBJECT_WORKLOADS = ("W1", "W2", "W3", "W5")
 
 PEERS = {
     "netcode": "ours",
+    "records": "ours",
     "BitWriter": "ours",
+    "twin": "native",
     "struct": "packed",
     "bitarray": "packed",
     "bitstruct": "packed",

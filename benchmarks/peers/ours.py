@@ -223,3 +223,10 @@ def snapshot_records() -> tuple[Any, Any]:
     assert isinstance(records, np.ndarray)
     assert math.isclose(float(records["hp"].sum()), sum(item.hp for item in w.ENTITIES))
     return cls, records
+
+
+def records_w3() -> Codec:
+    """A structured array to bytes, and back into an array that is used again."""
+    cls, records = snapshot_records()
+    out = records.copy()
+    return Codec([records], cls.encode_records, lambda data: cls.decode_records(data, out))

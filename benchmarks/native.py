@@ -1,0 +1,49 @@
+"""Compiles the benchmarks' own Cython, as the library is compiled; it needs a C compiler."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from peers import Missing
+
+__all__ = ["load"]
+
+FOLDER = Path(__file__).resolve().parent
+FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+"""Those of setup.py, so that both sides get the same from the compiler."""
+
+
+def load(name: str) -> Any:
+    """The module ``name``.pyx of this folder, built under ``build/`` if its sources changed."""
+    try:
+        import Cython.Build
+        import setuptools
+    except ImportError as error:
+        raise Missing(f"{name}.pyx is not compiled: {error}") from error
+    source = FOLDER / f"{name}.pyx"
+    build = FOLDER / "build" / sys.implementation.cache_tag
+    extension = setuptools.Extension(
+        name,
+        [str(source)],
+        include_dirs=[str(FOLDER)],
+        depends=[str(FOLDER / f"{name}.h")],
+        extra_compile_args=["/O2"] if sys.platform == "win32" else FLAGS,
+    )
+    made = Cython.Build.cythonize([extension], build_dir=str(build), quiet=True)
+    distribution = setuptools.Distribution({"name": name, "ext_modules": made})
+    command = distribution.get_command_obj("build_ext")
+    command.build_lib = command.build_temp = str(build)
+    command.ensure_finalized()
+    try:
+        command.run()
+    except Exception as error:  # each compiler has its own
+        raise Missing(f"{name}.pyx does not compile: {error}") from error
+    spec = importlib.util.spec_from_file_location(name, command.get_ext_fullpath(name))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
