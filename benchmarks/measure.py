@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import gc
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Comparison", "Row", "compare", "row", "row_of_values"]
+__all__ = ["Comparison", "Row", "compare", "row", "row_of_values", "two_threads"]
 
 QUICK_ROUNDS, ROUNDS = 11, 41
 QUICK_SLICE, SLICE = 2_000_000, 5_000_000
@@ -25,7 +27,10 @@ QUICK_SLICE, SLICE = 2_000_000, 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the report. ``ratio`` is ours / peer; with ``better`` "lower" small is good."""
+    """One line of the report. ``ratio`` is ours / peer; with ``better`` "lower" small is good.
+
+    ``goal`` must be met; ``moonshot`` is what we hope for, None where there is none.
+    """
 
     family: str
     name: str
@@ -35,6 +40,7 @@ class Row:
     peer_value: float
     ratio: float
     goal: float
+    moonshot: float | None
     better: Literal["lower", "higher"]
     met: bool
 
@@ -71,7 +77,16 @@ def compare(
     )
 
 
-def row(family: str, name: str, unit: str, result: Comparison, *, peer: str, goal: float) -> Row:
+def row(
+    family: str,
+    name: str,
+    unit: str,
+    result: Comparison,
+    *,
+    peer: str,
+    goal: float,
+    moonshot: float | None = None,
+) -> Row:
     """The report's line of a comparison of times; lower is better."""
     return Row(
         family,
@@ -82,6 +97,7 @@ def row(family: str, name: str, unit: str, result: Comparison, *, peer: str, goa
         result.peer,
         result.ratio,
         goal,
+        moonshot,
         "lower",
         result.ratio <= goal,
     )
@@ -96,12 +112,48 @@ def row_of_values(
     peer: str,
     peer_value: float,
     goal: float,
+    moonshot: float | None = None,
     better: Literal["lower", "higher"] = "lower",
 ) -> Row:
     """The report's line of two plain values, such as sizes."""
     ratio = ours / peer_value
     met = ratio <= goal if better == "lower" else ratio >= goal
-    return Row(family, name, unit, ours, peer, peer_value, ratio, goal, better, met)
+    return Row(family, name, unit, ours, peer, peer_value, ratio, goal, moonshot, better, met)
+
+
+def two_threads(
+    first: Callable[[], object], second: Callable[[], object], *, quick: bool = False
+) -> tuple[float, float]:
+    """Nanoseconds that one call takes of the wall clock: one thread alone, and two side by side.
+
+    Each of the two threads has a function of its own. Runs alternate, and the best of each counts:
+    of many short ones some have the machine to themselves, which a median of wall times has not.
+    """
+    rounds = (4 if quick else 20) * ROUNDS
+    slice_ns = QUICK_SLICE
+    both = (first, second)
+    alone, together = [], []
+    with collector_off(), ThreadPoolExecutor(2) as pool:
+        loops = min(loops_for(call, slice_ns) for call in both)
+        start = threading.Barrier(2)
+
+        def run(call: Callable[[], object], wait: bool) -> tuple[int, int]:
+            turns = range(loops)
+            if wait:
+                start.wait()
+            began = time.perf_counter_ns()
+            for _ in turns:
+                call()
+            return began, time.perf_counter_ns()
+
+        for turn in range(rounds):
+            began, ended = pool.submit(run, both[turn % 2], False).result()
+            alone.append((ended - began) / loops)
+            spans = [pool.submit(run, call, True) for call in both]
+            times = [span.result() for span in spans]
+            whole = max(ended for _, ended in times) - min(began for began, _ in times)
+            together.append(whole / (2 * loops))
+    return min(alone), min(together)
 
 
 @contextmanager

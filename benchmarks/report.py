@@ -43,6 +43,8 @@ def number(value: float) -> str:
 def cell(key: str, value: object) -> str:
     if key == "met":
         return "yes" if value else "NO"
+    if value is None:
+        return "-"
     return str(value) if key in TEXT_COLUMNS else number(float(str(value)))
 
 

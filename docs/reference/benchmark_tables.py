@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).with_name("benchmarks.md")
-COLUMNS = ("name", "unit", "ours", "peer", "peer_value", "ratio", "goal", "better", "met")
+COLUMNS = ("name", "unit", "ours", "peer", "peer_value", "ratio", "goal", "moonshot")
+COLUMNS += ("better", "met")
 
 
 def cell(value: Any) -> str:
