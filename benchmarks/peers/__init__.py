@@ -11,20 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["OBJECT_WORKLOADS", "PEERS", "Codec", "Missing", "codec"]
+__all__ = ["ABSENT", "OBJECT_WORKLOADS", "PEERS", "Codec", "Missing", "codec"]
 
 OBJECT_WORKLOADS = ("W1", "W2", "W3", "W5")
+"""Those of one object or many; W4, single integers, has its ways in writes.py."""
 
 PEERS = {
     "netcode": "ours",
     "records": "ours",
     "BitWriter": "ours",
     "twin": "native",
-    "struct": "packed",
-    "bitarray": "packed",
-    "bitstruct": "packed",
-    "bitstring": "packed",
-    "construct": "packed",
+    "struct": "struct_codec",
+    "bitarray": "bitarray_codec",
+    "bitstruct": "bitstruct_codec",
+    "bitstring": "bitstring_codec",
+    "construct": "construct_codec",
     "msgspec": "general",
     "msgpack": "general",
     "protobuf": "general",
@@ -33,6 +34,16 @@ PEERS = {
     "pickle": "general",
 }
 """Name of each peer, and the module here that knows it."""
+
+BATCHES = "records are batches of rows, which is W3"
+ABSENT = {
+    ("records", "W1"): BATCHES,
+    ("records", "W2"): BATCHES,
+    ("records", "W5"): BATCHES,
+    ("twin", "W1"): "the C twin is of W2 and W3",
+    ("twin", "W5"): "the C twin is of W2 and W3",
+}
+"""Why a peer has no codec for a workload. All others have one."""
 
 
 class Missing(Exception):
@@ -68,11 +79,11 @@ class Codec:
 
 
 def codec(peer: str, workload: str) -> Codec:
-    """The codec of one peer for W1, W2, W3 or W5; raises Missing."""
+    """The codec of one peer for one workload; raises Missing."""
+    if (peer, workload) in ABSENT:
+        raise Missing(f"{peer} has no codec for {workload}: {ABSENT[peer, workload]}")
     module = importlib.import_module(f"peers.{PEERS[peer]}")
-    make = getattr(module, f"{peer.lower()}_{workload.lower()}", None)
-    if make is None:
-        raise Missing(f"{peer} has no codec for {workload}")
+    make = getattr(module, f"{peer.lower()}_{workload.lower()}")
     try:
         result = make()
     except ImportError as error:

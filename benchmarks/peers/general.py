@@ -20,7 +20,13 @@ INPUTS = [dataclasses.astuple(item) for item in w.INPUTS]
 ENTITIES = [dataclasses.astuple(item) for item in w.ENTITIES]
 CHAT = dataclasses.astuple(w.CHAT)
 
-TUPLES: dict[str, list[Any]] = {"w1": INPUTS, "w2": ENTITIES, "w3": [ENTITIES], "w5": [CHAT]}
+TUPLES: dict[str, list[Any]] = {
+    "w1": INPUTS,
+    "w2": ENTITIES,
+    "w3": [ENTITIES],
+    "w4": [w.W4_VALUES],
+    "w5": [CHAT],
+}
 
 
 def msgspec_codec(workload: str) -> Codec:
@@ -30,6 +36,9 @@ def msgspec_codec(workload: str) -> Codec:
         fields = list(typing.get_type_hints(cls).items())
         return msgspec.defstruct(cls.__name__, fields, array_like=True, gc=False)
 
+    if workload == "w4":
+        numbers = msgspec.msgpack.Decoder(list[int])
+        return Codec(TUPLES[workload], msgspec.msgpack.Encoder().encode, numbers.decode)
     kind = struct({"w1": w.Input, "w5": w.Chat}.get(workload, w.Entity))
     objects: list[Any] = [kind(*item) for item in TUPLES["w2" if workload == "w3" else workload]]
     if workload == "w3":
@@ -84,6 +93,7 @@ def protobuf_classes() -> dict[str, Any]:
         + ["velocity float*", "hp uint"]
         + [f"f{i} bool" for i in range(6)],
         "Snapshot": ["entities Entity*"],
+        "Numbers": ["values uint*"],
         "Chat": ["sender uint", "channel uint", "text string", "to uint*"],
     }
     file = descriptor_pb2.FileDescriptorProto(
@@ -123,6 +133,9 @@ def protobuf_codec(workload: str) -> Codec:
     elif workload == "w5":
         kind = classes["Chat"]
         objects = [kind(**dataclasses.asdict(w.CHAT))]
+    elif workload == "w4":
+        kind = classes["Numbers"]
+        objects = [kind(values=w.W4_VALUES)]
     elif workload == "w2":
         kind = classes["Entity"]
         objects = [kind(**entity(item)) for item in w.ENTITIES]

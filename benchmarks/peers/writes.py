@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from workloads import W4_VALUES, W4_WIDTHS
 
 from netcode.bits import BitReader, BitWriter
+from peers import codec
 
-__all__ = ["READERS", "WRITERS"]
+__all__ = ["WAYS", "Way", "bitarray_writer", "calls_writer"]
 
 Write = Callable[[], bytes]
 Read = Callable[[], Sequence[int]]
@@ -105,6 +106,13 @@ def many_reader(data: bytes) -> Read:
     return lambda: BitReader(data).read_many(W4_WIDTHS)
 
 
+def arrays_reader(data: bytes) -> Read:
+    import numpy as np
+
+    widths = np.array(W4_WIDTHS, np.uint8)
+    return lambda: BitReader(data).read_many(widths)
+
+
 def shifting_reader(data: bytes) -> Read:
     def read() -> list[int]:
         number = int.from_bytes(data, "little")
@@ -132,19 +140,53 @@ def bitarray_reader(data: bytes) -> Read:
     return read
 
 
-WRITERS: dict[str, Callable[[], Write]] = {
-    "BitWriter.write_bits": calls_writer,
-    "BitWriter.write_many": many_writer,
-    "BitWriter.write_many, arrays": arrays_writer,
-    "int shifting": shifting_writer,
-    "bitarray": bitarray_writer,
-    "bitstruct": bitstruct_writer,
-    "bitstring": bitstring_writer,
-}
+def bitstruct_reader(data: bytes) -> Read:
+    import bitstruct.c as bitstruct
 
-READERS: dict[str, Callable[[bytes], Read]] = {
-    "BitReader.read_bits": calls_reader,
-    "BitReader.read_many": many_reader,
-    "int shifting": shifting_reader,
-    "bitarray": bitarray_reader,
+    packer = bitstruct.compile("".join(f"u{width}" for width in W4_WIDTHS))
+    return lambda: list(packer.unpack(data))
+
+
+def bitstring_reader(data: bytes) -> Read:
+    import bitstring
+
+    form = ", ".join(f"uint:{width}" for width in W4_WIDTHS)
+    return lambda: list(bitstring.Bits(data)[: sum(W4_WIDTHS)].unpack(form))
+
+
+Way = tuple[Callable[[], Write], Callable[[bytes], Read]]
+
+
+def whole(peer: str) -> Way:
+    """A peer that takes the list at once."""
+
+    def writer() -> Write:
+        found = codec(peer, "W4")
+        encode, numbers = found.encode, found.objects[0]
+        return lambda: encode(numbers)
+
+    def reader(data: bytes) -> Read:
+        found = codec(peer, "W4")
+        decode = found.decode
+        # A protobuf message is its own list.
+        if peer == "protobuf":
+            return lambda: decode(data).values  # type: ignore[no-any-return]
+        return lambda: decode(data)  # type: ignore[no-any-return]
+
+    return writer, reader
+
+
+WHOLE = ("struct", "construct", "msgspec", "msgpack", "protobuf", "cbor2", "orjson", "pickle")
+
+WAYS: dict[str, Way] = {
+    "BitWriter, a call each": (calls_writer, calls_reader),
+    "BitWriter.write_many": (many_writer, many_reader),
+    "BitWriter.write_many, arrays": (arrays_writer, arrays_reader),
+    "int shifting": (shifting_writer, shifting_reader),
+    "bitarray": (bitarray_writer, bitarray_reader),
+    "bitstruct": (bitstruct_writer, bitstruct_reader),
+    "bitstring": (bitstring_writer, bitstring_reader),
+    **{peer: whole(peer) for peer in WHOLE},
 }
+"""Each way to write the integers, and to read what it has written. A schema has no part in it: it
+packs fields with names, and 255 at most."""
