@@ -20,7 +20,7 @@ def load(name: str) -> Any:
     """The module ``name``.pyx of this folder, built under ``build/`` if its sources changed."""
     try:
         import Cython.Build
-        import setuptools
+        import setuptools  # type: ignore[import-untyped]
     except ImportError as error:
         raise Missing(f"{name}.pyx is not compiled: {error}") from error
     source = FOLDER / f"{name}.pyx"
@@ -32,7 +32,9 @@ def load(name: str) -> Any:
         depends=[str(FOLDER / f"{name}.h")],
         extra_compile_args=["/O2"] if sys.platform == "win32" else FLAGS,
     )
-    made = Cython.Build.cythonize([extension], build_dir=str(build), quiet=True)
+    made: Any = Cython.Build.cythonize(  # type: ignore[no-untyped-call]
+        [extension], build_dir=str(build), quiet=True
+    )
     distribution = setuptools.Distribution({"name": name, "ext_modules": made})
     command = distribution.get_command_obj("build_ext")
     command.build_lib = command.build_temp = str(build)

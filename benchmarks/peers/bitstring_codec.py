@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workloads import CHAT, Chat
 
@@ -27,15 +28,15 @@ def packer() -> Packer:
         return bytes(bitstring.pack(form, *codes).tobytes())
 
     def reader(data: bytes) -> Take:
-        bits = bitstring.Bits(data)
+        bits: Any = bitstring.Bits(data)
         at = 0
 
         def take(widths: Sequence[int]) -> Sequence[int]:
             nonlocal at
             end = at + sizes[id(widths)]
-            codes = bits[at:end].unpack(forms[id(widths)])
+            codes: Sequence[int] = bits[at:end].unpack(forms[id(widths)])
             at = end
-            return codes  # type: ignore[no-any-return, unused-ignore]
+            return codes
 
         return take
 
@@ -65,7 +66,7 @@ def bitstring_w5() -> Codec:
         return bytes(bits.tobytes())
 
     def decode(data: bytes) -> Chat:
-        bits = bitstring.Bits(data)
+        bits: Any = bitstring.Bits(data)
         sender, channel, size = bits[:28].unpack("uint:16, uint:4, uint:8")
         end = 28 + 8 * size
         text, count = bits[28 : end + 5].unpack(f"bytes:{size}, uint:5")

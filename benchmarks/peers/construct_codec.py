@@ -50,7 +50,7 @@ def entity_of(found: Any) -> Entity:
 
 
 def bits_of(found: Any) -> int:
-    return HEAD_BITS + VELOCITY_BITS * found[HEAD_NAMES[-1]]
+    return HEAD_BITS + (VELOCITY_BITS if found[HEAD_NAMES[-1]] else 0)
 
 
 def construct_w1() -> Codec:

@@ -7,6 +7,7 @@ ImportError when its peer is not installed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from workloads import W4_VALUES, W4_WIDTHS
 
@@ -151,7 +152,13 @@ def bitstring_reader(data: bytes) -> Read:
     import bitstring
 
     form = ", ".join(f"uint:{width}" for width in W4_WIDTHS)
-    return lambda: list(bitstring.Bits(data)[: sum(W4_WIDTHS)].unpack(form))
+    total = sum(W4_WIDTHS)
+
+    def read() -> list[int]:
+        bits: Any = bitstring.Bits(data)
+        return list(bits[:total].unpack(form))
+
+    return read
 
 
 Way = tuple[Callable[[], Write], Callable[[bytes], Read]]
@@ -170,8 +177,8 @@ def whole(peer: str) -> Way:
         decode = found.decode
         # A protobuf message is its own list.
         if peer == "protobuf":
-            return lambda: decode(data).values  # type: ignore[no-any-return]
-        return lambda: decode(data)  # type: ignore[no-any-return]
+            return lambda: decode(data).values
+        return lambda: decode(data)
 
     return writer, reader
 
