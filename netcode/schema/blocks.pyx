@@ -8,13 +8,14 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from netcode.schema.gather cimport gather
-from netcode.schema.ops cimport FAULT_NONE, op
+from netcode.schema.gather cimport gather, gather_quantized, rows_at
+from netcode.schema.ops cimport FAULT_NONE, OP_QUANTIZED, op
 from netcode.schema.packer cimport packer, unpack, unpack_varint, unpacker
 from netcode.schema.plan cimport (
     BLOCK_ROWS,
     MAX_LEVELS,
     PIECE_CLOSE,
+    PIECE_FIXED,
     PIECE_INSIDE,
     PIECE_LONG_VARUINT,
     PIECE_OPTIONAL,
@@ -36,7 +37,7 @@ from netcode.schema.rows cimport (
     encode_rows,
     table_view,
 )
-from netcode.schema.scatter cimport scatter
+from netcode.schema.scatter cimport neutral_code, scatter, scatter_quantized
 
 cdef extern from *:
     """
@@ -58,22 +59,19 @@ cdef enum:
     GROUP_ENDS = 0x0080808080808080         # of seven groups of a varuint
 
 
-cdef struct row_list:                       # the rows that a level is for
-    int count
-    uint8_t rows[BLOCK_ROWS]                # number in the block
-    int64_t offsets[BLOCK_ROWS]             # bytes from the first row of the block
+cdef struct level_rows:                     # which rows have the optionals of a level
+    uint64_t mask[BLOCK_ROWS]               # all ones, or zero
+    uint8_t bytes[BLOCK_ROWS]               # the same
 
 
 cdef struct block:
-    table_view *t
     const plan *p
+    rows_at rows                            # with the mask of the level
     int64_t first                           # row
-    int64_t shift                           # bytes from row 0 to it
-    int count
     int level
     uint64_t *words                         # BLOCK_ROWS of each, or of each piece
     uint8_t *widths                         # bits in the words; for STEP_INSIDE whether it is there
-    row_list levels[MAX_LEVELS]
+    level_rows levels[MAX_LEVELS]           # none for level 0, which all rows have
     uint64_t codes[BLOCK_ROWS]
     uint64_t groups[BLOCK_ROWS]
     uint8_t sizes[BLOCK_ROWS]
@@ -89,99 +87,114 @@ cdef bint block_init(block *b, table_view *t, const plan *p) noexcept nogil:
     if b.words == NULL:
         return False
     b.widths = <uint8_t *>(b.words + most * BLOCK_ROWS)
-    b.t = t
     b.p = p
+    b.rows.t = t
+    b.rows.stride = t.strides[0]
     for i in range(p.word_count):  # those of level 0 stay so
         memset(b.widths + i * BLOCK_ROWS, p.words[i].bits, BLOCK_ROWS)
-    for i in range(BLOCK_ROWS):
-        b.levels[0].rows[i] = <uint8_t>i
-        b.levels[0].offsets[i] = i * t.strides[0]
     return True
 
 
 cdef void block_start(block *b, int64_t first) noexcept nogil:
+    cdef int64_t left = b.rows.t.rows - first
     b.first = first
-    b.shift = first * b.t.strides[0]
-    b.count = BLOCK_ROWS if b.t.rows - first > BLOCK_ROWS else <int>(b.t.rows - first)
-    b.levels[0].count = b.count
+    b.rows.shift = first * b.rows.stride
+    b.rows.count = BLOCK_ROWS if left > BLOCK_ROWS else <int>left
+    b.rows.mask = NULL
     b.level = 0
 
 
 cdef void open_level(block *b, const uint64_t *flags) noexcept nogil:
     """Go on with the rows of this level whose flag is 1."""
-    cdef const row_list *outer = &b.levels[b.level]
-    cdef row_list *inner = &b.levels[b.level + 1]
-    cdef int n = 0
+    cdef level_rows *level = &b.levels[b.level + 1]
+    cdef int count = b.rows.count
     cdef int i
-    for i in range(outer.count):
-        inner.rows[n] = outer.rows[i]
-        inner.offsets[n] = outer.offsets[i]
-        n += <int>flags[i]
-    inner.count = n
+    for i in range(count):
+        level.mask[i] = 0 - flags[i]
+    for i in range(count):
+        level.bytes[i] = <uint8_t>level.mask[i]
     b.level += 1
+    b.rows.mask = level.mask
+
+
+cdef void close_level(block *b) noexcept nogil:
+    b.level -= 1
+    b.rows.mask = b.levels[b.level].mask if b.level else NULL
+
+
+cdef void keep_masked(block *b, uint64_t *codes) noexcept nogil:
+    """Zeros in the rows without this level."""
+    cdef const uint64_t *mask = b.rows.mask
+    cdef int count = b.rows.count
+    cdef int i
+    if mask != NULL:
+        for i in range(count):
+            codes[i] &= mask[i]
+
+
+cdef void set_widths(block *b, const span *s) noexcept nogil:
+    """The widths of a word of a level, when its first code is put."""
+    cdef uint8_t *widths = b.widths + s.word * BLOCK_ROWS
+    cdef const uint8_t *bytes = b.levels[b.level].bytes
+    cdef uint8_t bits = b.p.words[s.word].bits
+    cdef int count = b.rows.count
+    cdef int i
+    if b.level and s.shift == 0:
+        for i in range(count):
+            widths[i] = bits & bytes[i]
 
 
 cdef void put(block *b, const span *s, const uint64_t *codes) noexcept nogil:
     """Codes to their word."""
-    cdef const row_list *list = &b.levels[b.level]
     cdef uint64_t *words = b.words + s.word * BLOCK_ROWS
-    cdef uint8_t *widths = b.widths + s.word * BLOCK_ROWS
-    cdef uint8_t bits
+    cdef int shift = s.shift
+    cdef int count = b.rows.count
     cdef int i
-    if b.level == 0:
-        if s.shift == 0:
-            for i in range(b.count):
-                words[i] = codes[i]
-        else:
-            for i in range(b.count):
-                words[i] |= codes[i] << s.shift
-    elif s.shift == 0:
-        bits = b.p.words[s.word].bits
-        memset(widths, 0, BLOCK_ROWS)
-        memset(words, 0, BLOCK_ROWS * sizeof(uint64_t))
-        for i in range(list.count):
-            words[list.rows[i]] = codes[i]
-            widths[list.rows[i]] = bits
-    else:
-        for i in range(list.count):
-            words[list.rows[i]] |= codes[i] << s.shift
+    set_widths(b, s)
+    for i in range(count):
+        words[i] |= codes[i] << shift
 
 
 cdef void put_groups(block *b, int32_t number) noexcept nogil:
     """``b.groups``, of ``b.sizes``, to a word of their own."""
-    cdef const row_list *list = &b.levels[b.level]
-    cdef uint64_t *words = b.words + number * BLOCK_ROWS
+    cdef const uint8_t *bytes = b.levels[b.level].bytes
     cdef uint8_t *widths = b.widths + number * BLOCK_ROWS
+    cdef int count = b.rows.count
     cdef int i
+    memcpy(b.words + number * BLOCK_ROWS, b.groups, <size_t>count * sizeof(uint64_t))
     if b.level == 0:
-        memcpy(words, b.groups, <size_t>b.count * sizeof(uint64_t))
-        memcpy(widths, b.sizes, <size_t>b.count)
-        return
-    memset(widths, 0, BLOCK_ROWS)
-    memset(words, 0, BLOCK_ROWS * sizeof(uint64_t))
-    for i in range(list.count):
-        words[list.rows[i]] = b.groups[i]
-        widths[list.rows[i]] = b.sizes[i]
+        memcpy(widths, b.sizes, <size_t>count)
+    else:
+        for i in range(count):
+            widths[i] = b.sizes[i] & bytes[i]
 
 
 cdef void split_groups(block *b, int first, int end) noexcept nogil:
     """Groups ``first`` to ``end`` - 1 of ``b.codes``; those of zeros behind the first are none."""
-    cdef int count = b.levels[b.level].count
-    cdef uint64_t rest
+    cdef const uint64_t *codes = b.codes
+    cdef uint64_t *groups = b.groups
+    cdef uint64_t sizes[BLOCK_ROWS]
+    cdef int count = b.rows.count
+    cdef uint64_t rest, more
+    cdef uint64_t some = 0 if first else 1
     cdef int i, k
     for i in range(count):
-        b.groups[i] = 0
-        b.sizes[i] = 0 if first else 8
+        groups[i] = 0
+        sizes[i] = 0
     for k in range(first, end):
         for i in range(count):
-            rest = b.codes[i] >> (7 * k)
-            b.groups[i] |= (rest & 0x7F | <uint64_t>(rest > 0x7F) << 7) << (8 * (k - first))
-            b.sizes[i] += <uint8_t>(<int>(rest != 0 and k > 0) << 3)
+            rest = codes[i] >> (7 * k)
+            more = (0 - (rest >> 7)) >> 63  # 1 when there is more
+            groups[i] |= (rest & 0x7F | more << 7) << (8 * (k - first))
+            sizes[i] += ((0 - (rest >> 1 | rest & 1)) >> 63 | some) << 3
+        some = 0
+    for i in range(count):
+        b.sizes[i] = <uint8_t>sizes[i]
 
 
 cdef void put_varuint(block *b, const step *s) noexcept nogil:
     """The groups of ``b.codes``: up to seven in one word, the rest in the next."""
-    cdef int count = b.levels[b.level].count
+    cdef int count = b.rows.count
     cdef uint64_t all = 0
     cdef int groups = 1
     cdef int i
@@ -197,39 +210,42 @@ cdef void put_varuint(block *b, const step *s) noexcept nogil:
         put_groups(b, s.high.word)
 
 
-cdef int fill_words(block *b) noexcept nogil:
-    """Quantise the block; not 0 when the row path has to look."""
-    cdef const row_list *list
+cdef bint fill_words(block *b) noexcept nogil:
+    """Quantise the block; true when the row path has to look."""
     cdef const step *s
     cdef int32_t n
     cdef int i
+    for n in range(b.p.word_count):
+        memset(b.words + n * BLOCK_ROWS, 0, <size_t>b.rows.count * sizeof(uint64_t))
     for n in range(b.p.step_count):
         s = &b.p.steps[n]
-        list = &b.levels[b.level]
         if s.kind == STEP_CLOSE:
-            b.level -= 1
-            continue
-        if s.kind == STEP_INSIDE:
-            if b.level:
-                memset(b.widths + s.low.word * BLOCK_ROWS, 0, BLOCK_ROWS)
-                for i in range(list.count):
-                    b.widths[s.low.word * BLOCK_ROWS + list.rows[i]] = 1
-            continue
-        if gather(b.t, s.at, b.shift, list.offsets, list.count, b.codes):
-            return 1
-        if s.kind == STEP_VARUINT:
+            close_level(b)
+        elif s.kind == STEP_INSIDE:
+            set_widths(b, &s.low)
+        elif s.at.kind == OP_QUANTIZED and s.low.bits < 32:
+            set_widths(b, &s.low)
+            if gather_quantized(
+                &b.rows, s.at, s.low.shift, b.words + s.low.word * BLOCK_ROWS
+            ):
+                return True
+        elif gather(&b.rows, s.at, b.codes):
+            return True
+        elif s.kind == STEP_VARUINT:
             put_varuint(b, s)
-        elif s.high.bits == 0:
-            put(b, &s.low, b.codes)
-            if s.kind == STEP_OPTIONAL:
-                open_level(b, b.codes)
         else:
-            for i in range(list.count):
-                b.groups[i] = b.codes[i] & 0xFFFFFFFFu
-                b.codes[i] >>= 32
-            put(b, &s.low, b.groups)
-            put(b, &s.high, b.codes)
-    return 0
+            keep_masked(b, b.codes)
+            if s.high.bits:
+                for i in range(b.rows.count):
+                    b.groups[i] = b.codes[i] & 0xFFFFFFFFu
+                    b.codes[i] >>= 32
+                put(b, &s.low, b.groups)
+                put(b, &s.high, b.codes)
+            else:
+                put(b, &s.low, b.codes)
+                if s.kind == STEP_OPTIONAL:
+                    open_level(b, b.codes)
+    return False
 
 
 cdef void pack_words(block *b, packer *out) noexcept nogil:
@@ -239,23 +255,25 @@ cdef void pack_words(block *b, packer *out) noexcept nogil:
     cdef uint8_t *at = out.at
     cdef uint64_t word = out.word
     cdef uint32_t used = out.used
-    cdef int32_t n
+    cdef int32_t size = b.p.word_count
     cdef int i
     # Whole bytes out, so that there is room for WORD_BITS.
     memcpy(at, &word, 8)
     at += used >> 3
     word >>= used & 56
     used &= 7
-    for i in range(b.count):
+    for i in range(b.rows.count):
         words = b.words + i
         widths = b.widths + i
-        for n in range(b.p.word_count):
-            word |= words[n * BLOCK_ROWS] << used
+        for _ in range(size):
+            word |= words[0] << used
             memcpy(at, &word, 8)
-            used += widths[n * BLOCK_ROWS]
+            used += widths[0]
             at += used >> 3
             word >>= used & 56
             used &= 7
+            words += BLOCK_ROWS
+            widths += BLOCK_ROWS
     out.at = at
     out.word = word
     out.used = used
@@ -263,16 +281,17 @@ cdef void pack_words(block *b, packer *out) noexcept nogil:
 
 cdef int pack_mixed(block *b, packer *out) noexcept nogil:
     """As ``pack_words``, with text, blobs and arrays; -1 with ``t.error`` and ``t.row``."""
+    cdef table_view *t = b.rows.t
     cdef const op *at
     cdef int32_t n, place
     cdef int i
-    for i in range(b.count):
-        b.t.row = b.first + i
+    for i in range(b.rows.count):
+        t.row = b.first + i
         for n in range(b.p.word_count):
             place = n * BLOCK_ROWS + i
             at = b.p.words[n].inside
             if at != NULL:
-                if b.widths[place] and encode_item(b.t, out, at, at + 1 + at.body, NULL):
+                if b.widths[place] and encode_item(t, out, at, at + 1 + at.body, NULL):
                     return -1
                 continue
             memcpy(out.at, &out.word, 8)
@@ -284,9 +303,10 @@ cdef int pack_mixed(block *b, packer *out) noexcept nogil:
 
 cdef int encode_block(block *b, packer *out) noexcept nogil:
     """Append one block; -1 with ``t.error`` and ``t.row``."""
+    cdef table_view *t = b.rows.t
     cdef packer start = out[0]
-    cdef uint64_t clamped = b.t.clamped
-    if fill_words(b) == 0:
+    cdef uint64_t clamped = t.clamped
+    if not fill_words(b):
         if not b.p.has_inside:
             pack_words(b, out)
             return 0
@@ -294,10 +314,10 @@ cdef int encode_block(block *b, packer *out) noexcept nogil:
             return 0
         # The first fault of the block may stand in a row before.
         out[0] = start
-        b.t.clamped = clamped
-        b.t.error.code = FAULT_NONE
-        b.t.error.depth = 0
-    return encode_rows(b.t, b.first, b.count, out)
+        t.clamped = clamped
+        t.error.code = FAULT_NONE
+        t.error.depth = 0
+    return encode_rows(t, b.first, b.rows.count, out)
 
 
 cdef int encode_blocks(table_view *t, const plan *p, packer *out) noexcept nogil:
@@ -331,45 +351,45 @@ cdef bint take_row(block *b, unpacker *r, int row) noexcept nogil:
     cdef uint64_t position = r.position
     cdef uint64_t start = position
     cdef uint64_t word, ends
+    cdef uint64_t here = ~<uint64_t>0       # active[level]
     cdef int level = 0
     cdef int bits
-    active[0] = ~<uint64_t>0
+    active[0] = here
     if position + at.ahead + 64 > r.size:
         return False
     while at < end:
-        if at.kind <= PIECE_OPTIONAL:
-            word = peek(r, position) & ((<uint64_t>1 << at.bits) - 1)
+        if at.kind == PIECE_FIXED:
+            out[0] = peek(r, position) & at.mask
+            position += at.bits & here
+        elif at.kind == PIECE_OPTIONAL:
+            word = peek(r, position) & at.mask
             out[0] = word
-            position += at.bits & active[level]
-            if at.kind == PIECE_OPTIONAL:
-                active[level + 1] = active[level] & (0 - (word >> (at.bits - 1)))
-                level += 1
+            position += at.bits & here
+            here &= 0 - (word >> (at.bits - 1))
+            level += 1
+            active[level] = here
         elif at.kind == PIECE_VARUINT:
             word = peek(r, position)
             ends = ~word & GROUP_ENDS
             if ends == 0:
-                if active[level]:
+                if here:
                     break
                 ends = 0x80
             bits = nc_low_bit(ends) + 1
             out[0] = word & ((<uint64_t>2 << (bits - 1)) - 1)
-            position += bits & active[level]
+            position += bits & here
         elif at.kind == PIECE_CLOSE:
             level -= 1
-        elif active[level]:
-            r.position = position
-            if at.kind == PIECE_LONG_VARUINT:
-                word = unpack(r, 8)
-                if not unpack_varint(r, word, out):
+            here = active[level]
+        else:
+            if here:
+                r.position = position
+                if not take_inside(b, r, at, row, out):
                     break
-            else:
-                b.t.row = b.first + row
-                if decode_item(b.t, r, at.at, at.at + 1 + at.at.body, NULL):
-                    break
-            position = r.position
+                position = r.position
+            if at.kind == PIECE_INSIDE and at + 1 < end and position + at[1].ahead + 64 > r.size:
+                break
         at += 1
-        if at[-1].kind == PIECE_INSIDE and at < end and position + at.ahead + 64 > r.size:
-            break
         out += BLOCK_ROWS
     if at < end:
         r.position = start
@@ -378,103 +398,121 @@ cdef bint take_row(block *b, unpacker *r, int row) noexcept nogil:
     return True
 
 
-cdef void take_codes(
-    block *b, int32_t number, int shift, int bits, uint64_t *codes
+cdef bint take_inside(
+    block *b, unpacker *r, const piece *at, int row, uint64_t *out
 ) noexcept nogil:
-    """The codes of one span out of its piece."""
-    cdef const row_list *list = &b.levels[b.level]
+    """A piece that is not read with one load; false when it is at fault."""
+    cdef uint64_t group
+    if at.kind == PIECE_LONG_VARUINT:
+        group = unpack(r, 8)
+        return unpack_varint(r, group, out)
+    b.rows.t.row = b.first + row
+    return decode_item(b.rows.t, r, at.at, at.at + 1 + at.at.body, NULL) == 0
+
+
+cdef void take_codes(
+    block *b, int32_t number, int shift, int bits, uint64_t neutral, uint64_t *codes
+) noexcept nogil:
+    """The codes of one span out of its piece; ``neutral`` in the rows without this level."""
     cdef const uint64_t *words = b.words + number * BLOCK_ROWS
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1
+    cdef const uint64_t *there = b.rows.mask
+    cdef int count = b.rows.count
     cdef int i
-    if b.level == 0:
-        for i in range(b.count):
-            codes[i] = words[i] >> shift & mask
-        return
-    for i in range(list.count):
-        codes[i] = words[list.rows[i]] >> shift & mask
+    for i in range(count):
+        codes[i] = words[i] >> shift & mask
+    if there != NULL:
+        for i in range(count):
+            codes[i] ^= (codes[i] ^ neutral) & ~there[i]
 
 
-cdef int take_varuints(block *b, const step *s) noexcept nogil:
-    """The values of varuints; not 0 when one is longer than it has to be."""
-    cdef const row_list *list = &b.levels[b.level]
+cdef bint take_varuints(block *b, const step *s) noexcept nogil:
+    """The values of varuints; true when one is longer than it has to be."""
     cdef const uint64_t *words = b.words + s.low.piece * BLOCK_ROWS
+    cdef int count = b.rows.count
     cdef uint64_t all = 0
     cdef uint64_t bad = 0
     cdef int k = 1
     cdef int i
-    for i in range(list.count):
-        b.groups[i] = words[list.rows[i]]
-        b.codes[i] = b.groups[i]
-        all |= b.groups[i]
+    memcpy(b.groups, words, <size_t>count * sizeof(uint64_t))
+    keep_masked(b, b.groups)
     if s.at.bits > SHORT_VARINT:  # read already
-        return 0
-    for i in range(list.count):
+        memcpy(b.codes, b.groups, <size_t>count * sizeof(uint64_t))
+        return False
+    for i in range(count):
         b.codes[i] = b.groups[i] & 0x7F
+        all |= b.groups[i]
     while all >> (8 * k - 1):
-        for i in range(list.count):
+        for i in range(count):
             bad |= b.groups[i] >> (8 * k - 1) == 1
             b.codes[i] |= (b.groups[i] >> (8 * k) & 0x7F) << (7 * k)
         k += 1
-    return bad != 0
+    return bad
 
 
-cdef int put_presence(block *b, const step *s) noexcept nogil:
-    """Store the flags of an optional, and nothing in the rows without it."""
-    cdef const row_list *list = &b.levels[b.level]
-    cdef uint8_t *flags = b.t.bases[s.at.field] + s.at.offset + b.shift
-    cdef uint8_t *values = b.t.bases[s.at.field] + s.at.inner + b.shift
+cdef void clear_absent(block *b, const op *at) noexcept nogil:
+    """Nothing in the rows without this level, the optional ``at``."""
+    cdef table_view *t = b.rows.t
+    cdef uint8_t *values = t.bases[at.field] + at.inner + b.rows.shift
+    cdef const uint64_t *mask = b.rows.mask
     cdef int i
-    for i in range(list.count):
-        flags[list.offsets[i]] = <uint8_t>b.codes[i]
-        if not b.codes[i]:
-            memset(values + list.offsets[i], 0, <size_t>s.at.stride)
-    return 0
+    for i in range(b.rows.count):
+        if not mask[i]:
+            memset(values + i * b.rows.stride, 0, <size_t>at.stride)
 
 
-cdef int store_words(block *b) noexcept nogil:
-    """Dequantise the block; not 0 when the row path has to look."""
-    cdef const row_list *list
+cdef bint store_words(block *b) noexcept nogil:
+    """Dequantise the block; true when the row path has to look."""
     cdef const step *s
+    cdef uint8_t *flags
     cdef int32_t n
     cdef int i
     for n in range(b.p.step_count):
         s = &b.p.steps[n]
-        list = &b.levels[b.level]
         if s.kind == STEP_CLOSE:
-            b.level -= 1
+            clear_absent(b, s.at)
+            close_level(b)
         elif s.kind == STEP_VARUINT:
-            if take_varuints(b, s):
-                return 1
-            if scatter(b.t, s.at, b.shift, list.offsets, list.count, b.codes):
-                return 1
+            if take_varuints(b, s) or scatter(&b.rows, s.at, b.codes):
+                return True
+        elif s.at.kind == OP_QUANTIZED and s.low.bits <= 30:
+            if scatter_quantized(
+                &b.rows, s.at, b.words + s.low.piece * BLOCK_ROWS, s.low.piece_shift
+            ):
+                return True
         elif s.kind != STEP_INSIDE:
-            take_codes(b, s.low.piece, s.low.piece_shift, s.low.bits, b.codes)
+            take_codes(
+                b, s.low.piece, s.low.piece_shift, s.low.bits, neutral_code(s.at), b.codes
+            )
             if s.high.bits:
-                take_codes(b, s.high.piece, s.high.piece_shift, s.high.bits, b.groups)
-                for i in range(list.count):
+                take_codes(b, s.high.piece, s.high.piece_shift, s.high.bits, 0, b.groups)
+                for i in range(b.rows.count):
                     b.codes[i] |= b.groups[i] << 32
             if s.kind == STEP_OPTIONAL:
-                put_presence(b, s)
+                flags = b.rows.t.bases[s.at.field] + s.at.offset + b.rows.shift
+                for i in range(b.rows.count):
+                    flags[i * b.rows.stride] = <uint8_t>b.codes[i]
                 open_level(b, b.codes)
-            elif scatter(b.t, s.at, b.shift, list.offsets, list.count, b.codes):
-                return 1
-    return 0
+            elif scatter(&b.rows, s.at, b.codes):
+                return True
+    return False
 
 
 cdef int decode_block(block *b, unpacker *source) noexcept nogil:
     """Read one block; -1 with ``t.error`` and ``t.row``."""
+    cdef table_view *t = b.rows.t
     cdef uint64_t start = source.position
-    cdef int wanted = b.count
+    cdef int wanted = b.rows.count
     cdef int done = 0
     while done < wanted and take_row(b, source, done):
         done += 1
-    b.t.error.code = FAULT_NONE
-    b.t.error.depth = 0
-    b.count = b.levels[0].count = done
+    t.error.code = FAULT_NONE
+    t.error.depth = 0
+    b.rows.count = done
     if done and store_words(b):
         source.position = start
         done = 0
-    return decode_rows(b.t, b.first + done, wanted - done, source)
+    return decode_rows(t, b.first + done, wanted - done, source)
 
 
 cdef int decode_blocks(table_view *t, const plan *p, unpacker *source) noexcept nogil:

@@ -26,6 +26,7 @@ from netcode.schema.ops cimport (
     STORE_U8,
     STORE_U16,
     STORE_U32,
+    member_table,
     op,
     run_item,
 )
@@ -37,24 +38,49 @@ cdef enum:
     NARROW_QUAT = 14    # bits of a component whose square, and sums of such, fit in 32 bits
 
 
+cdef inline uint64_t bits_of(double x) noexcept nogil:
+    cdef uint64_t word
+    memcpy(&word, &x, 8)
+    return word
+
+
+cdef inline double chosen(uint64_t mask, double x, double y) noexcept nogil:
+    """``x`` where the mask is all ones, ``y`` where it is zero."""
+    cdef uint64_t word = bits_of(y) ^ ((bits_of(x) ^ bits_of(y)) & mask)
+    cdef double result
+    memcpy(&result, &word, 8)
+    return result
+
+
 cdef void load_floats(
-    int store, const uint8_t *data, const int64_t *offsets, int count, double *x
+    const rows_at *r, int store, const uint8_t *data, double neutral, double *x
 ) noexcept nogil:
+    """The floats of the rows; ``neutral`` where the mask is zero."""
+    cdef const uint64_t *mask = r.mask
+    cdef int64_t stride = r.stride
+    cdef int count = r.count
     cdef float single
     cdef int i
     if store == STORE_F32:
         for i in range(count):
-            memcpy(&single, data + offsets[i], 4)
+            memcpy(&single, data + i * stride, 4)
             x[i] = <double>single
     else:
         for i in range(count):
-            memcpy(&x[i], data + offsets[i], 8)
+            memcpy(&x[i], data + i * stride, 8)
+    if mask != NULL:
+        for i in range(count):
+            x[i] = chosen(mask[i], x[i], neutral)
 
 
 cdef void load_ints(
-    int store, const uint8_t *data, const int64_t *offsets, int count, uint64_t *x
+    const rows_at *r, int store, const uint8_t *data, uint64_t neutral, uint64_t *x
 ) noexcept nogil:
-    """Any integer type; negative ones wrap around."""
+    """The integers of the rows, negative ones wrapped around; ``neutral`` where the mask is
+    zero."""
+    cdef const uint64_t *mask = r.mask
+    cdef int64_t stride = r.stride
+    cdef int count = r.count
     cdef uint16_t u16
     cdef int16_t i16
     cdef uint32_t u32
@@ -62,35 +88,32 @@ cdef void load_ints(
     cdef int i
     if store == STORE_U8:
         for i in range(count):
-            x[i] = data[offsets[i]]
+            x[i] = data[i * stride]
     elif store == STORE_U16:
         for i in range(count):
-            memcpy(&u16, data + offsets[i], 2)
+            memcpy(&u16, data + i * stride, 2)
             x[i] = u16
     elif store == STORE_U32:
         for i in range(count):
-            memcpy(&u32, data + offsets[i], 4)
+            memcpy(&u32, data + i * stride, 4)
             x[i] = u32
     elif store == STORE_I8:
         for i in range(count):
-            x[i] = <uint64_t><int64_t><int8_t>data[offsets[i]]
+            x[i] = <uint64_t><int64_t><int8_t>data[i * stride]
     elif store == STORE_I16:
         for i in range(count):
-            memcpy(&i16, data + offsets[i], 2)
+            memcpy(&i16, data + i * stride, 2)
             x[i] = <uint64_t><int64_t>i16
     elif store == STORE_I32:
         for i in range(count):
-            memcpy(&i32, data + offsets[i], 4)
+            memcpy(&i32, data + i * stride, 4)
             x[i] = <uint64_t><int64_t>i32
     else:
         for i in range(count):
-            memcpy(&x[i], data + offsets[i], 8)
-
-
-cdef inline uint64_t bits_of(double x) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, &x, 8)
-    return word
+            memcpy(&x[i], data + i * stride, 8)
+    if mask != NULL:
+        for i in range(count):
+            x[i] ^= (x[i] ^ neutral) & ~mask[i]
 
 
 cdef bint outside(int count, const double *x, double low, double high) noexcept nogil:
@@ -154,19 +177,54 @@ cdef bint quantized_codes(
     cdef int i
     if outside(count, x, low, at.grid.accept_high):
         return True
-    if at.maximum < <uint64_t>1 << 31:
+    for i in range(count):
+        code = (x[i] - low) * inverse
+        code = code + 0.5
+        code = code if code < top else top
+        codes[i] = <uint64_t><int64_t>code
+    return False
+
+
+cdef bint gather_quantized(
+    const rows_at *r, const op *at, int place, uint64_t *words
+) noexcept nogil:
+    """Put the codes of a quantised op at bit ``place`` of words, in one go as it is the most
+    frequent; true when the row path has to look. The op has at most 31 bits."""
+    cdef const uint8_t *data = r.t.bases[at.field] + at.offset + r.shift
+    cdef double low = at.grid.low
+    cdef double high = at.grid.accept_high
+    cdef double inverse = at.grid.inverse
+    cdef double top = <double>at.maximum
+    cdef const uint64_t *mask = r.mask
+    cdef int64_t stride = r.stride
+    cdef int count = r.count
+    cdef uint64_t signs = 0
+    cdef uint64_t strange = 0
+    cdef double x[BLOCK_ROWS]
+    cdef double value, code
+    cdef float single
+    cdef int i
+    if at.store == STORE_F32:
         for i in range(count):
-            code = (x[i] - low) * inverse
-            code = code + 0.5
-            code = code if code < top else top
-            codes[i] = <uint32_t><int32_t>code
+            memcpy(&single, data + i * stride, 4)
+            x[i] = <double>single
     else:
         for i in range(count):
-            code = (x[i] - low) * inverse
-            code = code + 0.5
-            code = code if code < top else top
-            codes[i] = <uint64_t><int64_t>code
-    return False
+            memcpy(&x[i], data + i * stride, 8)
+    if mask != NULL:
+        for i in range(count):
+            x[i] = chosen(mask[i], x[i], low)
+    for i in range(count):
+        value = x[i]
+        code = value - low
+        signs |= bits_of(code) | bits_of(high - value)
+        strange |= bits_of(value - value)
+        code = code * inverse
+        code = code + 0.5
+        code = code if code > 0.0 else 0.0  # so that every cast is defined
+        code = code if code < top else top
+        words[i] |= <uint64_t><uint32_t><int32_t>code << place
+    return signs >> 63 or strange
 
 
 cdef bint angle_codes(const op *at, int count, const double *x, uint64_t *codes) noexcept nogil:
@@ -215,27 +273,16 @@ cdef bint float_codes(const op *at, int count, const double *x, uint64_t *codes)
     return bad
 
 
-cdef uint64_t load_eight(const uint8_t *data, int64_t offset, int32_t count) noexcept nogil:
-    """``count`` (1 to 8) bytes, from inside the row: ``offset`` is where they are in it."""
-    cdef uint64_t word
-    if offset + count >= 8:
-        memcpy(&word, data + count - 8, 8)
-        return word >> (64 - 8 * count)
-    word = 0
-    memcpy(&word, data, <size_t>count)
-    return word
-
-
-cdef void bool_codes(
-    table_view *t, const op *at, int64_t first, const int64_t *offsets, int count, uint64_t *codes
-) noexcept nogil:
+cdef void bool_codes(const rows_at *r, const op *at, uint64_t *codes) noexcept nogil:
     """A run of bools; neighbours in memory are taken eight at a time."""
+    cdef table_view *t = r.t
     cdef const run_item *run = &t.code.runs[at.extra]
     cdef const uint8_t *data
+    cdef int64_t stride = r.stride
+    cdef int count = r.count
     cdef uint64_t word
     cdef int32_t done = 0
-    cdef int32_t size
-    cdef int64_t lead
+    cdef int32_t size, shift
     cdef int i
     for i in range(count):
         codes[i] = 0
@@ -248,25 +295,36 @@ cdef void bool_codes(
             and t.bases[run[done + size].field] + run[done + size].offset == data + size
         ):
             size += 1
-        lead = data - t.bases[0]
-        data += first
-        if size == 1:
-            for i in range(count):
-                codes[i] |= <uint64_t>(data[offsets[i]] != 0) << done
-        else:
-            for i in range(count):
-                word = load_eight(data + offsets[i], lead, size)
-                # Any bit of a byte to its lowest, then those to the top byte.
-                word |= word >> 4 & 0x0F0F0F0F0F0F0F0FULL
-                word |= word >> 2 & 0x3F3F3F3F3F3F3F3FULL
-                word |= word >> 1
-                word &= 0x0101010101010101ULL
-                codes[i] |= word * 0x0102040810204080ULL >> 56 << done
+        # Eight bytes that are all inside the row, where there are so many.
+        shift = 0
+        if data + size - t.bases[0] >= 8:
+            shift = 8 - size
+        data += r.shift - shift
+        for i in range(count):
+            if shift or size == 8:
+                memcpy(&word, data + i * stride, 8)
+                word >>= 8 * shift
+            else:
+                word = load_few(data + i * stride, size)
+            # Any bit of a byte to its lowest, then those to the top byte.
+            word |= word >> 4 & 0x0F0F0F0F0F0F0F0FULL
+            word |= word >> 2 & 0x3F3F3F3F3F3F3F3FULL
+            word |= word >> 1
+            word &= 0x0101010101010101ULL
+            codes[i] |= word * 0x0102040810204080ULL >> 56 << done
         done += size
 
 
-cdef bint quat_codes(const op *at, const uint8_t *data, const int64_t *offsets, int count,
-                     uint64_t *codes) noexcept nogil:
+cdef uint64_t load_few(const uint8_t *data, int32_t size) noexcept nogil:
+    """``size`` (1 to 7) bytes."""
+    cdef uint64_t word = 0
+    memcpy(&word, data, <size_t>size)
+    return word
+
+
+cdef bint quat_codes(
+    const rows_at *r, const op *at, const uint8_t *data, uint64_t *codes
+) noexcept nogil:
     """As ``quat_code`` where it is narrow, in 32-bit integers; true when one has no code."""
     cdef double q[4][BLOCK_ROWS]
     cdef int32_t whole[4][BLOCK_ROWS]
@@ -280,9 +338,10 @@ cdef bint quat_codes(const op *at, const uint8_t *data, const int64_t *offsets, 
     cdef int32_t a, b, c, d, left, right, second, fourth, upper, sign
     cdef int32_t size_a, size_b, size_c, size_d, top, best
     cdef int settle = 0
+    cdef int count = r.count
     cdef int i
     for i in range(4):
-        load_floats(at.store, data + i * width, offsets, count, q[i])
+        load_floats(r, at.store, data + i * width, i == 3, q[i])
     for i in range(count):
         x = q[0][i]
         y = q[1][i]
@@ -344,52 +403,55 @@ cdef bint quat_codes(const op *at, const uint8_t *data, const int64_t *offsets, 
     return False
 
 
-cdef int gather(
-    table_view *t, const op *at, int64_t first, const int64_t *offsets, int count, uint64_t *codes
-) noexcept nogil:
-    """The codes of ``count`` (at most BLOCK_ROWS) rows; not 0 when the row path has to look.
-
-    Args:
-        first: bytes from row 0 to the first row of the block.
-        offsets: bytes from there to each row.
-    """
+cdef bint gather(const rows_at *r, const op *at, uint64_t *codes) noexcept nogil:
+    """The codes of a block of rows; true when the row path has to look. Where the mask is zero,
+    they are the codes of something that the op accepts."""
     cdef double x[BLOCK_ROWS]
-    cdef const uint8_t *data = t.bases[at.field] + at.offset + first
+    cdef const uint8_t *data = r.t.bases[at.field] + at.offset + r.shift
+    cdef const member_table *table
+    cdef int64_t stride = r.stride
+    cdef int count = r.count
     cdef double q[4]
     cdef int64_t width
     cdef int i, k
-    if at.kind == OP_QUANTIZED:
-        load_floats(at.store, data, offsets, count, x)
-        return quantized_codes(at, count, x, codes)
     if at.kind == OP_BOOLS:
-        bool_codes(t, at, first, offsets, count, codes)
-        return 0
+        bool_codes(r, at, codes)
+        return False
     if at.kind == OP_OPTIONAL:
         for i in range(count):
-            codes[i] = data[offsets[i]] != 0
-        return 0
+            codes[i] = data[i * stride] != 0
+        return False
     if at.kind == OP_QUAT:
         if at.bits <= NARROW_QUAT:
-            return quat_codes(at, data, offsets, count, codes)
+            return quat_codes(r, at, data, codes)
         width = 4 if at.store == STORE_F32 else 8
         for i in range(count):
             for k in range(4):
-                q[k] = load_float(at.store, data + offsets[i] + k * width)
-            if quat_code(q[0], q[1], q[2], q[3], at.bits, &codes[i]):
-                return 1
-        return 0
+                q[k] = load_float(at.store, data + i * stride + k * width)
+            if quat_code(q[0], q[1], q[2], q[3], at.bits, &codes[i]) and is_there(r, i):
+                return True
+        return False
+    if at.kind == OP_QUANTIZED:
+        load_floats(r, at.store, data, at.grid.low, x)
+        return quantized_codes(at, count, x, codes)
     if at.kind == OP_ANGLE:
-        load_floats(at.store, data, offsets, count, x)
+        load_floats(r, at.store, data, 0.0, x)
         return angle_codes(at, count, x, codes)
     if at.kind == OP_FLOAT32 or at.kind == OP_FLOAT64:
-        load_floats(at.store, data, offsets, count, x)
+        load_floats(r, at.store, data, 0.0, x)
         return float_codes(at, count, x, codes)
-    if at.kind == OP_ENUM and t.code.tables[at.table].values != NULL:
+    if at.kind == OP_ENUM and r.t.code.tables[at.table].values != NULL:
+        table = &r.t.code.tables[at.table]
         for i in range(count):
-            if load_member(at, &t.code.tables[at.table], data + offsets[i], &codes[i]):
-                return 1
-        return 0
-    load_ints(at.store, data, offsets, count, codes)
+            if load_member(at, table, data + i * stride, &codes[i]) and is_there(r, i):
+                return True
+        return False
     if at.kind == OP_FLAGS:
+        load_ints(r, at.store, data, 0, codes)
         return flag_codes(at, count, codes)
+    load_ints(r, at.store, data, <uint64_t>at.low, codes)
     return int_codes(at, count, codes)
+
+
+cdef inline bint is_there(const rows_at *r, int row) noexcept nogil:
+    return r.mask == NULL or r.mask[row] != 0

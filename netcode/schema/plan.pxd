@@ -13,7 +13,7 @@ from netcode.schema.ops cimport op, program
 
 
 cdef enum:
-    BLOCK_ROWS = 64
+    BLOCK_ROWS = 256
     WORD_BITS = 56       # with up to 7 bits left of the word before, one store
     PIECE_BITS = 57      # behind up to 7 bits of the byte it starts in, one load
     SHORT_VARINT = 49    # bits of value that fit in the groups of one piece
@@ -56,6 +56,7 @@ cdef struct piece:
     const op *at
     uint8_t kind
     uint8_t bits
+    uint64_t mask            # that many ones
     uint64_t ahead           # most bits from here to the next PIECE_INSIDE or the end
 
 

@@ -170,6 +170,8 @@ cdef int plan_init(plan *p, const program *code) except -1:
         if p.pieces[i].kind == PIECE_INSIDE:
             ahead = 0
         ahead += p.pieces[i].bits
+        if 0 < p.pieces[i].bits <= 64:
+            p.pieces[i].mask = ~<uint64_t>0 >> (64 - p.pieces[i].bits)
         p.pieces[i].ahead = ahead
     return 0
 

@@ -1,12 +1,13 @@
 """Codes of one op to the values in a block of rows."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
+from netcode.schema.gather cimport rows_at
 from netcode.schema.ops cimport op
-from netcode.schema.rows cimport table_view
 
 
-cdef int scatter(
-    table_view *t, const op *at, int64_t first, const int64_t *offsets, int count,
-    const uint64_t *codes
+cdef uint64_t neutral_code(const op *at) noexcept nogil
+cdef bint scatter(const rows_at *r, const op *at, const uint64_t *codes) noexcept nogil
+cdef bint scatter_quantized(
+    const rows_at *r, const op *at, const uint64_t *words, int shift
 ) noexcept nogil

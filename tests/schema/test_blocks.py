@@ -27,8 +27,8 @@ from netcode.schema import (
     Vec3,
 )
 
-BLOCK = 64
-COUNTS = st.sampled_from([4, 5, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 7])
+BLOCK = 256
+COUNTS = st.sampled_from([4, 5, 60, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
 SINGLE = 1
 """So few rows go one by one."""
 
@@ -188,7 +188,7 @@ FAULTS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), FAULTS)
-@pytest.mark.parametrize("row", [0, 40, BLOCK + 5])
+@pytest.mark.parametrize("row", [0, 140, BLOCK + 5])
 def test_a_fault_is_named_as_in_one_row(field: str, value: object, row: int) -> None:
     rng = np.random.default_rng(7)
     objects = [make(rng) for _ in range(BLOCK + 9)]
