@@ -10,7 +10,7 @@ from libc.stdint cimport (
     uint32_t,
     uint64_t,
 )
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcpy
 
 from netcode.schema.ops cimport (
     FAULT_NONE,
@@ -150,8 +150,8 @@ cdef inline int32_t text_size(const uint8_t *p, int32_t capacity) noexcept nogil
     return capacity
 
 
-cdef inline int text_check(const uint8_t *p, int32_t size) noexcept nogil:
-    """FAULT_NUL, FAULT_UTF8 (also surrogates and overlong forms), or FAULT_NONE."""
+cdef inline int text_scan(const uint8_t *p, int32_t size) noexcept nogil:
+    """The fault of a text that comes first: FAULT_NUL, FAULT_UTF8 or FAULT_NONE."""
     cdef int32_t i = 0
     cdef int32_t more
     cdef uint8_t c, low, high
@@ -190,3 +190,14 @@ cdef inline int text_check(const uint8_t *p, int32_t size) noexcept nogil:
             i += 1
             more -= 1
     return FAULT_NONE
+
+
+cdef inline int text_check(const uint8_t *p, int32_t size) noexcept nogil:
+    """FAULT_NUL, FAULT_UTF8 (also surrogates and overlong forms), or FAULT_NONE.
+
+    A text with both faults has the first, wherever they are: the object path looks for NUL first.
+    """
+    cdef int status = text_scan(p, size)
+    if status == FAULT_UTF8 and memchr(p, 0, <size_t>size) != NULL:
+        return FAULT_NUL
+    return status

@@ -210,6 +210,22 @@ def test_counts_do_not_allocate() -> None:
         tracemalloc.stop()
 
 
+def test_a_text_with_two_faults_has_the_same_one_everywhere() -> None:
+    class Word(Schema):
+        text: Annotated[str, Text(7)]
+
+    for text in (b"\xff\0", b"\0\xff", b"a\xc3\0b", b"\xe2\x82\0"):
+        number = len(text) | int.from_bytes(text, "little") << 3
+        data = number.to_bytes(len(text) + 1, "little")
+        for decode, wire in (
+            (Word.decode, data),
+            (Word.decode_many, b"\1" + data),
+            (Word.decode_records, b"\1" + data),
+        ):
+            with pytest.raises(DecodeError, match="NUL"):
+                decode(wire)
+
+
 def test_unseen_flags_are_bounded() -> None:
     """Python keeps every combination of flags it has ever made; there are not many."""
     known = Keys._value2member_map_
