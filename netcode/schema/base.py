@@ -383,7 +383,7 @@ class Schema(Instance, metaclass=SchemaType):
         step = max(each for each in cls.schema_versions if each <= version)
         codecs = cls._cache.setdefault("codecs", {})
         if step not in codecs:
-            codecs[step] = VersionCodec(cls, step, cls._kind, cls._codec)
+            codecs[step] = VersionCodec(cls, step, cls._kind, cls._codec, cls._program)
         return cast(VersionCodec[Self], codecs[step])
 
     @classmethod

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 
+from netcode.errors import SchemaError
 from netcode.schema.cells import storer
 from netcode.schema.codec import Codec
 from netcode.schema.definition import fresh
 from netcode.schema.describe import describe, hash_of
 from netcode.schema.kinds import ArrayKind, Field, Kind, NestedKind, OptionalKind
 from netcode.schema.limits import MANY_LIMIT
-from netcode.schema.program import build
+from netcode.schema.program import Lane, Program, build, lane_count
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -65,6 +66,25 @@ def kind_at(kind: Kind, version: int) -> Kind:
     return kind
 
 
+def lane_places(now: Kind, then: Kind, at: int = 0) -> Iterator[int]:
+    """For each lane of ``then`` the lane of ``now`` that holds the same code; rising."""
+    match now, then:
+        case OptionalKind(), OptionalKind():
+            yield at
+            yield from lane_places(now.inner, then.inner, at + 1)
+        case ArrayKind(), ArrayKind():
+            yield at
+            step = lane_count(now.element)
+            for i in range(now.max):
+                yield from lane_places(now.element, then.element, at + 1 + i * step)
+        case NestedKind(), NestedKind():
+            for a, b in zip(now.fields, then.fields, strict=False):
+                yield from lane_places(a.kind, b.kind, at)
+                at += lane_count(a.kind)
+        case _:
+            yield from range(at, at + lane_count(now))
+
+
 def first_that_equals(
     fields: tuple[Field, ...], versions: Iterable[int], description: tuple[str, ...]
 ) -> int | None:
@@ -80,7 +100,7 @@ class VersionCodec(Generic[S]):
 
     It encodes the fields that were there in that version, and leaves out the others. What it
     decodes are objects and rows of the class as it is now, with defaults in the fields that
-    were added since.
+    were added since. Its lanes are some of those of the class, in their order.
 
     Attributes:
         schema: the class.
@@ -90,10 +110,12 @@ class VersionCodec(Generic[S]):
         schema_hash: the ``schema_hash`` that the class had then.
     """
 
-    __slots__ = ("codec", "description", "fields", "fill", "kind", "schema", "schema_hash",
-                 "version")  # fmt: skip
+    __slots__ = ("codec", "description", "fields", "fill", "kind", "program", "schema",
+                 "schema_hash", "version")  # fmt: skip
 
-    def __init__(self, schema: type[S], version: int, kind: NestedKind, current: Codec) -> None:
+    def __init__(
+        self, schema: type[S], version: int, kind: NestedKind, current: Codec, program: Program
+    ) -> None:
         self.schema = schema
         self.version = version
         self.kind = kind
@@ -103,14 +125,37 @@ class VersionCodec(Generic[S]):
         then = NestedKind(schema, self.fields)
         self.fill = filler(kind, then)
         self.codec = current
+        self.program = program
         if self.fill is not None:
-            program = build(cast(type, schema), self.fields)
-            self.codec = Codec(cast(type, schema), current.schema, program, then.dtype)
+            self.program = build(cast(type, schema), self.fields)
+            self.codec = Codec(cast(type, schema), current.schema, self.program, then.dtype)
 
     @property
     def max_bytes(self) -> int:
         """Bytes of the largest object."""
         return (self.codec.bits_max + 7) // 8
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The unsigned codes of one row of that version, in their order.
+
+        Raises:
+            SchemaError: there are more than ``MAX_LANES``; the schema is for messages only.
+        """
+        if self.program.lanes is None:
+            raise SchemaError(f"{self.codec.schema} is too large for a table: too many lanes")
+        return self.program.lanes
+
+    @property
+    def lane_max(self) -> Array:
+        """The largest code of each lane, uint32 of shape (lanes,)."""
+        return np.array([lane.max for lane in self.lanes], np.uint32)
+
+    @property
+    def lane_places(self) -> Array:
+        """For each lane its place in ``schema.lanes``: intp of shape (lanes,), rising."""
+        then = NestedKind(self.kind.schema, self.fields)
+        return np.fromiter(lane_places(self.kind, then), np.intp)
 
     def encode(self, obj: object) -> bytes:
         """One object.
@@ -169,6 +214,33 @@ class VersionCodec(Generic[S]):
         wide = np.zeros(len(rows), self.kind.dtype)
         copy(self.kind, rows, wide)
         return wide
+
+    def dequantize(self, lanes: Array, columns: Mapping[str, Array], rows: Array) -> None:
+        """Lanes of this version to columns of the class as it is now.
+
+        Args:
+            lanes: int32 of shape (lanes, capacity), C-contiguous; the lanes of this version.
+            columns: as ``schema.columns()`` makes them; each of length capacity.
+            rows: bool or uint8 of shape (capacity,); only rows where it is not zero are touched.
+                In those, fields that were added since take their defaults.
+        """
+        if self.fill is None:
+            self.codec.dequantize(lanes, columns, rows)
+            return
+        narrow = dict(columns)
+        for field in self.fields:
+            if columns[field.name].dtype != field.kind.dtype.base:  # it grew inside
+                narrow[field.name] = np.zeros(lanes.shape[1], field.kind.dtype)
+        self.codec.dequantize(lanes, narrow, rows)
+        chosen = rows.view(np.bool_)
+        for then, now in zip(self.fields, self.kind.fields, strict=False):
+            column = columns[now.name]
+            if narrow[now.name] is not column:
+                wide = np.zeros(np.count_nonzero(chosen), now.kind.dtype)
+                copy(now.kind, narrow[then.name][chosen], wide)
+                column[chosen] = wide
+        for field in self.kind.fields[len(self.fields) :]:
+            columns[field.name][chosen] = default_cell(field)
 
     def __repr__(self) -> str:
         return f"<{self.schema.__name__} version {self.version}, {len(self.fields)} fields>"
@@ -244,6 +316,11 @@ def copy(kind: Kind, source: Array, target: Array) -> None:
                 if field.name in names:
                     copy(field.kind, source[field.name], target[field.name])
                 else:
-                    one = np.zeros(1, field.kind.dtype)
-                    storer(field.kind)(one, 0, field.default)
-                    target[field.name] = one[0]
+                    target[field.name] = default_cell(field)
+
+
+def default_cell(field: Field) -> Any:
+    """The default of a field as a column holds it."""
+    one = np.zeros(1, field.kind.dtype)
+    storer(field.kind)(one, 0, field.default)
+    return one[0]

@@ -243,3 +243,67 @@ def test_random_schemas_grow(history: tuple[list, int], data: st.DataObject) -> 
         )
         assert outer.decode(nested).encode() == nested
         assert within.encode(within.decode(nested)) == nested
+
+
+@given(histories(), st.data())
+def test_lanes_of_an_old_version_are_some_of_the_newest(
+    history: tuple[list, int], data: st.DataObject
+) -> None:
+    """Its codes are those of the old class, taken from the newest ones; and they come back."""
+    parts, newest = history
+    now = wrapped(class_of(parts, newest, marked=True))
+    one = {name: kind.values for name, kind, *_ in parts}
+    inner = st.builds(now.inner, **one)
+    build = st.builds(now, inner, st.none() | inner, st.lists(inner, max_size=2), st.booleans())
+    drawn = data.draw(st.lists(build, min_size=1, max_size=3))
+    objects = now.decode_many(now.encode_many(drawn))  # a float32 column rounds other values
+    capacity = len(objects) + 1
+    rows = np.arange(capacity) < len(objects)
+    columns = now.columns(capacity)
+    for slot, obj in enumerate(objects):
+        now.set_row(columns, slot, obj)
+    lanes = np.zeros((len(now.lanes), capacity), np.int32)
+    now.quantize(columns, lanes, rows)
+    for version in range(1, newest + 1):
+        then = wrapped(class_of(parts, version, marked=False))
+        codec = now.codec_for(version)
+        assert codec.lanes == then.lanes
+        assert codec.lane_max.tolist() == then.lane_max.tolist()
+        places = codec.lane_places
+        assert [now.lanes[place].name for place in places] == [lane.name for lane in then.lanes]
+        sent = then.decode_many(codec.encode_many(objects))
+        old = then.columns(capacity)
+        for slot, obj in enumerate(sent):
+            then.set_row(old, slot, obj)
+        codes = np.zeros((len(then.lanes), capacity), np.int32)
+        then.quantize(old, codes, rows)
+        picked = np.ascontiguousarray(lanes[places])
+        assert picked.tolist() == codes.tolist()
+        back = now.columns(capacity)
+        spare = repr(now.row(back, capacity - 1))
+        codec.dequantize(picked, back, rows)
+        assert repr(now.row(back, capacity - 1)) == spare  # not one of the rows
+        # What the columns hold is what this end would read out of the old version's bytes.
+        held = codec.decode_many(codec.encode_many([now.row(back, n) for n in range(len(sent))]))
+        assert repr(held) == repr(codec.decode_many(codec.encode_many(objects)))
+        for slot, obj in enumerate(held):
+            assert repr(now.row(back, slot)) == repr(now.row(columns_of(now, obj), 0))
+
+
+def wrapped(inner: Any) -> Any:
+    """A schema that has another one in every place that there is."""
+    hints = {
+        "plain": inner,
+        "maybe": inner | None,
+        "many": Annotated[list[inner], nc.ArrayOf(max=2)],
+        "last": bool,
+    }
+    made: Any = type(Schema)("Outer", (Schema,), {"__annotations__": hints})
+    type.__setattr__(made, "inner", inner)
+    return made
+
+
+def columns_of(schema: Any, obj: Any) -> dict[str, Any]:
+    columns: dict[str, Any] = schema.columns(1)
+    schema.set_row(columns, 0, obj)
+    return columns
