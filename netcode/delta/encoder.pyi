@@ -4,12 +4,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from netcode.delta.history import History
+from netcode.delta.history import Ring
 
 __all__ = ["encode_sections"]
 
 def encode_sections(
-    history: History,
+    history: Ring,
     slots: Sequence[int] | npt.NDArray[Any],
     *,
     tick: int | None = None,

@@ -14,7 +14,7 @@ from netcode.bits.stream cimport (
     bw_put,
     bw_seek,
 )
-from netcode.delta.history cimport History, ring_find, snapshot
+from netcode.delta.history cimport Ring, ring_find, snapshot
 from netcode.delta.layout cimport lane_layout
 from netcode.delta.section cimport (
     HISTORY_TICKS,
@@ -47,6 +47,7 @@ cdef void put_row(
     cdef const int32_t *before = NULL
     cdef uint32_t field, lane
     cdef uint32_t difference
+    cdef size_t at
     if base != NULL:
         before = base.lanes + slot
     else:
@@ -61,15 +62,16 @@ cdef void put_row(
     for field in range(layout.n_fields):
         difference = 0
         for lane in range(layout.first[field], layout.first[field + 1]):
-            difference |= <uint32_t>codes[lane * capacity] ^ (
-                <uint32_t>before[lane * capacity] if before != NULL else 0
+            at = layout.source[lane] * capacity
+            difference |= <uint32_t>codes[at] ^ (
+                <uint32_t>before[at] if before != NULL else 0
             )
         if not difference:
             bw_put(w, 0, 1)
             continue
         bw_put(w, 1, 1)
         for lane in range(layout.first[field], layout.first[field + 1]):
-            bw_put(w, <uint32_t>codes[lane * capacity], layout.bits[lane])
+            bw_put(w, <uint32_t>codes[layout.source[lane] * capacity], layout.bits[lane])
 
 
 cdef uint32_t section_encode(
@@ -144,11 +146,11 @@ cdef uint32_t section_encode(
     return SECTION_HEADER_BYTES + <uint32_t>bw_bytes(&w)
 
 
-def encode_sections(History history not None, slots, *, tick=None, baseline=None, table=0):
+def encode_sections(Ring history not None, slots, *, tick=None, baseline=None, table=0):
     """Encode a slot set into as many sections as it takes.
 
     Args:
-        history: the ring that holds both snapshots.
+        history: the ring that holds both snapshots: a History, or a Projection of one.
         slots: rising slots.
         tick: snapshot to encode; default the newest.
         baseline: tick of the baseline, up to 63 earlier; None: full state. Each slot must live the

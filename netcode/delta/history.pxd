@@ -36,9 +36,20 @@ cdef inline const snapshot *ring_find(const snapshot_ring *ring, int32_t tick) n
     return NULL
 
 
-cdef class History:
+cdef class Ring:
     cdef readonly Layout layout
     cdef snapshot_ring ring
+
+
+cdef class History(Ring):
     cdef int32_t staged
     cdef object arrays
     cdef int32_t[::1] difference
+    cdef list projections
+
+
+cdef class Projection(Ring):
+    cdef object arrays     # those of the history, whose memory the cells point into
+    cdef int32_t[:, ::1] changed
+    cdef void give_up(self, uint32_t cell) noexcept nogil
+    cdef void follow(self, const snapshot_ring *whole, int32_t *difference) noexcept nogil

@@ -12,6 +12,7 @@ cdef struct lane_layout:
     uint8_t *bits          # [n_lanes] width of a code
     uint32_t *top          # [n_lanes] largest code
     uint32_t *first        # [n_fields + 1] first lane of each field
+    uint32_t *source       # [n_lanes] where a snapshot holds the lane, among its own
 
 
 cdef class Layout:

@@ -26,12 +26,14 @@ cdef class Layout:
         fields: for each lane the field it belongs to, not decreasing; a field's lanes are adjacent.
         lane_max: the largest code of each lane; default: all ones.
         capacity: slots of the table, 1 to 65,536.
+        source: for each lane its place among those of the snapshots that are encoded, rising;
+            default: its own. An older version of a schema has some of the lanes of the newest.
 
     Raises:
         ConfigError: a limit above, or one row that would not fit a section.
     """
 
-    def __cinit__(self, bits, fields, capacity, lane_max=None):
+    def __cinit__(self, bits, fields, capacity, lane_max=None, source=None):
         wide = np.asarray(bits, dtype=np.int64).reshape(-1)
         group = np.asarray(fields, dtype=np.int64).reshape(-1)
         if not 1 <= capacity <= SECTION_MAX_CAPACITY:
@@ -48,6 +50,9 @@ cdef class Layout:
         top = ones if lane_max is None else np.asarray(lane_max, dtype=np.uint64).reshape(-1)
         if top.shape != wide.shape or np.any(top > ones):
             raise ConfigError("lane_max needs one code for each lane, within the lane's width")
+        place = np.arange(wide.size) if source is None else np.asarray(source).reshape(-1)
+        if place.shape != wide.shape or np.any(np.diff(place, prepend=-1) <= 0):
+            raise ConfigError("source needs a place for each lane, and they rise")
         starts = np.flatnonzero(np.diff(group, prepend=group[:1] - 1))
         cdef uint32_t slot_bits = (int(capacity) - 1).bit_length()
         cdef uint32_t n_fields = starts.size
@@ -62,7 +67,8 @@ cdef class Layout:
         cdef uint8_t[::1] bits_view = np.append(wide, 0).astype(np.uint8)
         cdef uint32_t[::1] top_view = np.append(top, np.uint64(0)).astype(np.uint32)
         cdef uint32_t[::1] first_view = np.append(starts, wide.size).astype(np.uint32)
-        self.arrays = (bits_view, top_view, first_view)
+        cdef uint32_t[::1] source_view = np.append(place, 0).astype(np.uint32)
+        self.arrays = (bits_view, top_view, first_view, source_view)
         self.c.capacity = capacity
         self.c.n_lanes = wide.size
         self.c.n_fields = n_fields
@@ -72,15 +78,17 @@ cdef class Layout:
         self.c.bits = &bits_view[0]
         self.c.top = &top_view[0]
         self.c.first = &first_view[0]
+        self.c.source = &source_view[0]
 
     @classmethod
-    def of(cls, schema, capacity):
+    def of(cls, schema, capacity, source=None):
         """The layout of a schema's table (anything with ``lanes`` and ``lane_max``)."""
         return cls(
             [lane.bits for lane in schema.lanes],
             [lane.field for lane in schema.lanes],
             capacity,
             schema.lane_max,
+            source,
         )
 
     @property
@@ -102,3 +110,8 @@ cdef class Layout:
     def bits(self):
         """Width of each lane, a tuple."""
         return tuple(self.c.bits[i] for i in range(self.c.n_lanes))
+
+    @property
+    def source(self):
+        """Where a snapshot holds each lane, a tuple."""
+        return tuple(self.c.source[i] for i in range(self.c.n_lanes))

@@ -148,8 +148,11 @@ cdef class Shape:
         return 0
 
     @classmethod
-    def of(cls, schema):
+    def of(cls, schema, source=None):
         """The shape of a schema's table (anything with ``lanes``).
+
+        With ``source``, as of ``Layout``, lanes are looked for where that says: the coder then
+        reads an older version out of the newest one's codes, and writes the same bytes.
 
         Lanes ``name.x``, ``name.y``, ``name.z`` make a vector, and so do the fields ``x``, ``y``,
         ``z``. The first vector is the position when a rotation stands beside it; with an angle
@@ -171,7 +174,10 @@ cdef class Shape:
         elif vector is not None:
             leading = [vector]
             roles = {"position": 0}
-        return cls(leading + [group for group in found if group not in leading], **roles)
+        found = leading + [group for group in found if group not in leading]
+        if source is not None:
+            found = [(kind, [source[i] for i in lanes], tops) for kind, lanes, tops in found]
+        return cls(found, **roles)
 
     cdef uint32_t value_contexts(self, const lane_group *g) noexcept:
         if g.kind == KIND_ENUM:
