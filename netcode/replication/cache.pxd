@@ -21,6 +21,7 @@ cdef struct section_group:
     uint64_t hash
     int32_t baseline
     uint8_t table
+    uint32_t version       # which lanes of the table
     uint32_t count
     uint16_t *slots
     uint32_t first         # its records: first to first + sections - 1
@@ -45,6 +46,7 @@ cdef const section_group *cache_sections(
     section_cache *cache,
     const lane_layout *layout,
     uint8_t table,
+    uint32_t version,
     const snapshot *now,
     const snapshot *base,
     const uint16_t *slots,

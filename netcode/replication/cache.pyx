@@ -1,8 +1,8 @@
 """The sections of one tick, each encoded once however many clients get it.
 
-Clients that need the same slots of a table against the same baseline share a group: the
-sections are a pure function of those three and the tick. A group is found by the hash of its
-slots and then compared, so a collision costs time and nothing else.
+Clients that need the same slots of a table, in the same version of its schema, against the same
+baseline share a group: the sections are a pure function of those four and the tick. A group is
+found by the hash of its slots and then compared, so a collision costs time and nothing else.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -55,9 +55,11 @@ cdef uint64_t mix(uint64_t hash, uint64_t word) noexcept nogil:
 
 
 cdef uint64_t hash_of(
-    uint8_t table, int32_t baseline, const uint16_t *slots, uint32_t count
+    uint8_t table, uint32_t version, int32_t baseline, const uint16_t *slots, uint32_t count
 ) noexcept nogil:
-    cdef uint64_t hash = mix(<uint64_t>table << 32 | <uint32_t>baseline, count)
+    cdef uint64_t hash = mix(
+        <uint64_t>table << 32 | <uint32_t>baseline, <uint64_t>version << 32 | count
+    )
     cdef uint64_t word
     cdef uint32_t i = 0
     while i + 4 <= count:
@@ -134,6 +136,7 @@ cdef const section_group *cache_sections(
     section_cache *cache,
     const lane_layout *layout,
     uint8_t table,
+    uint32_t version,
     const snapshot *now,
     const snapshot *base,
     const uint16_t *slots,
@@ -142,7 +145,7 @@ cdef const section_group *cache_sections(
     """The sections of these slots (at least one) against ``base``, or NULL without memory."""
     cdef uint8_t buffer[ENCODE_BUFFER_BYTES]
     cdef int32_t baseline = NO_TICK if base == NULL else base.tick
-    cdef uint64_t hash = hash_of(table, baseline, slots, count)
+    cdef uint64_t hash = hash_of(table, version, baseline, slots, count)
     cdef uint32_t at
     cdef uint32_t start = 0
     cdef uint32_t taken = 0
@@ -156,6 +159,7 @@ cdef const section_group *cache_sections(
         if (
             group.hash == hash
             and group.table == table
+            and group.version == version
             and group.baseline == baseline
             and group.count == count
             and memcmp(group.slots, slots, count * sizeof(uint16_t)) == 0
@@ -170,6 +174,7 @@ cdef const section_group *cache_sections(
     memcpy(group.slots, slots, count * sizeof(uint16_t))
     group.hash = hash
     group.table = table
+    group.version = version
     group.baseline = baseline
     group.count = count
     group.first = cache.n_records

@@ -11,7 +11,10 @@ class Receiver:
     worlds: tuple[WorldTable[Any], ...]
     newest: int
     complete: int
-    def __new__(cls, tables: Iterable[tuple[type[Schema], int]]) -> Self: ...
+    def __new__(
+        cls,
+        tables: Iterable[tuple[type[Schema], int] | tuple[type[Schema], int, int] | None],
+    ) -> Self: ...
     @property
     def complete_ticks(self) -> list[int]: ...
     @property

@@ -55,7 +55,9 @@ cdef class Receiver:
     what to send back, at least once a tick. One thread at a time may use a receiver.
 
     Args:
-        tables: (schema, capacity) of each table, in the server's order.
+        tables: (schema, capacity) of each table, in the server's order, or (schema, capacity,
+            version) where the server sends an older version of the schema; None in the place of
+            a table that this client does not get.
     """
 
     cdef readonly tuple worlds
@@ -70,10 +72,14 @@ cdef class Receiver:
 
     def __cinit__(self, tables):
         cdef int i
-        self.worlds = tuple(
-            WorldTable(schema, capacity, self.complete_around) for schema, capacity in tables
-        )
-        self.decoders = [Decoder(world.held) for world in self.worlds]
+        worlds = [
+            None
+            if each is None
+            else WorldTable(each[0], each[1], self.complete_around, *each[2:])
+            for each in tables
+        ]
+        self.worlds = tuple(world for world in worlds if world is not None)
+        self.decoders = [None if world is None else Decoder(world.held) for world in worlds]
         self.counts = {}
         self.newest = self.complete = NO_TICK
         self.synced = False
@@ -154,7 +160,7 @@ cdef class Receiver:
         cdef Decoder decoder
         if status != SECTION_OK:
             return REASONS[status]
-        if header.table >= len(self.decoders):
+        if header.table >= len(self.decoders) or self.decoders[header.table] is None:
             return REASONS[SECTION_TABLE]
         if not self.synced:
             return "section_early"  # its tick cannot be known before the first TICK
@@ -271,7 +277,8 @@ cdef class Receiver:
         )
 
     def world_hash(self, tick):
-        """64 bits over every table at a complete tick, equal to the server's of that tick.
+        """64 bits over every table at a complete tick, equal to the server's of that tick, which
+        for other tables or versions than the server's newest is ``world_hash(tick, client)``.
 
         Raises:
             KeyError: the tick is not complete, or not one of the newest 64.

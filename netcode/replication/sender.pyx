@@ -5,10 +5,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from netcode.bits.varint cimport VARINT_MAX_BYTES, varint_put
-from netcode.delta.history cimport History
+from netcode.delta.history cimport Ring
 from netcode.delta.section cimport HISTORY_TICKS, NO_TICK
 from netcode.replication.cache cimport cache_clear, cache_free, section_cache, section_record
 from netcode.replication.viewer cimport (
@@ -33,7 +35,7 @@ from netcode.replication.wire cimport (
 )
 
 from netcode.constants import MAX_CLIENTS
-from netcode.delta.history import MAX_TICK
+from netcode.delta.history import MAX_TICK, History
 from netcode.delta.layout import Layout
 from netcode.errors import ConfigError
 from netcode.replication.digest import digest
@@ -66,6 +68,8 @@ cdef class Sender:
     cdef readonly tuple tables
     cdef readonly int max_sections
     cdef list histories
+    cdef list rings              # of each table: its history, then a Projection or None for each
+    cdef list uses               # older version of its schema; and how many clients have these
     cdef list blobs
     cdef viewer **viewers
     cdef uint32_t n_viewers
@@ -90,6 +94,8 @@ cdef class Sender:
         self.histories = [
             History(Layout.of(table.schema, table.capacity), history) for table in self.tables
         ]
+        self.rings = [[history] for history in self.histories]
+        self.uses = [[0] for _ in self.histories]
         largest = max((table.capacity for table in self.tables), default=1)
         self.plan.full = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
         self.plan.rest = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
@@ -158,18 +164,28 @@ cdef class Sender:
 
         Args:
             client: index, 0 to 65,535.
-            tables: numbers of the tables it gets; default all.
+            tables: numbers of the tables it gets, or a mapping of these to the version of the
+                table's schema that it has; default all, in the newest version.
 
         Raises:
-            ConfigError: the index is out of range or in use.
+            ConfigError: the index is out of range or in use, or there is no such table.
+            SchemaError: the schema of a table was not there in that version.
         """
         if not 0 <= client <= MAX_CLIENTS:
             raise ConfigError(f"client {client} is out of range: 0 to {MAX_CLIENTS}")
         if self.viewers[<uint32_t>client] != NULL:
             raise ConfigError(f"client {client} was added before")
-        wanted = set(range(len(self.tables)) if tables is None else tables)
+        wanted = range(len(self.tables)) if tables is None else tables
+        codecs = {}
+        for number in wanted:
+            if not 0 <= number < len(self.tables):
+                raise ConfigError(f"table {number} is not one of the {len(self.tables)} tables")
+            codecs[number] = None
+            if isinstance(tables, Mapping):
+                codecs[number] = self.tables[number].schema.codec_for(tables[number])
+        places = {number: self.place(number, codec) for number, codec in codecs.items()}
         capacities = [
-            table.capacity if number in wanted else 0 for number, table in enumerate(self.tables)
+            table.capacity if number in places else 0 for number, table in enumerate(self.tables)
         ]
         cdef uint32_t[::1] view = np.array([*capacities, 0], np.uint32)
         cdef viewer *v = viewer_new(&view[0], len(self.tables))
@@ -177,10 +193,42 @@ cdef class Sender:
             raise MemoryError
         self.viewers[<uint32_t>client] = v
         self.n_viewers += 1
+        for number, place in places.items():
+            v.tables[<uint32_t>number].version = place
+            self.uses[number][place] += 1
+
+    cdef object place(self, number, codec):
+        """Where a table's ring for a version is; made when no client had that version."""
+        if codec is None:
+            return 0
+        table = self.tables[number]
+        rings = self.rings[number]
+        uses = self.uses[number]
+        place = sum(1 for each in table.schema.schema_versions if each > codec.version)
+        while len(rings) <= place:
+            rings.append(None)
+            uses.append(0)
+        if rings[place] is None:
+            layout = Layout.of(codec, table.capacity, codec.lane_places)
+            rings[place] = self.histories[number].project(layout)
+        return place
+
+    cdef int release(self, number, place) except -1:
+        """One client less has this version of a table; without any, nothing is kept for it."""
+        self.uses[number][place] -= 1
+        if place and self.uses[number][place] == 0:
+            self.histories[number].forget(self.rings[number][place])
+            self.rings[number][place] = None
+        return 0
 
     def remove(self, client):
         """A client left; nothing happens when it was not there."""
+        cdef viewer *v
         if 0 <= client <= MAX_CLIENTS and self.viewers[<uint32_t>client] != NULL:
+            v = self.viewers[<uint32_t>client]
+            for number in range(v.n_tables):
+                if v.tables[<uint32_t>number].capacity:
+                    self.release(number, v.tables[<uint32_t>number].version)
             viewer_free(self.viewers[<uint32_t>client])
             self.viewers[<uint32_t>client] = NULL
             self.n_viewers -= 1
@@ -203,7 +251,7 @@ cdef class Sender:
             KeyError: the client was not added.
         """
         cdef viewer *v = self.viewer_of(client)
-        cdef History history
+        cdef Ring ring
         cdef uint8_t head[2 + VARINT_MAX_BYTES]
         cdef uint32_t first = 0
         cdef int count
@@ -212,9 +260,10 @@ cdef class Sender:
         if self.newest == NO_TICK or v.last == self.newest:
             return []
         self.plan.count = 0
-        for i, history in enumerate(self.histories):
+        for i, rings in enumerate(self.rings):
+            ring = rings[v.tables[i].version]
             if viewer_plan_table(
-                v, <uint8_t>i, &history.layout.c, &history.ring, &self.cache, &self.plan
+                v, <uint8_t>i, &ring.layout.c, &ring.ring, &self.cache, &self.plan
             ):
                 raise MemoryError
         count = viewer_send(v, self.newest, self.max_sections, &self.plan, &first)
@@ -277,16 +326,31 @@ cdef class Sender:
         cdef int32_t[::1] view = <int32_t[:capacity]>v.tables[<uint32_t>table].acked
         return np.array(view)
 
-    def world_hash(self, tick):
+    def world_hash(self, tick, client=None):
         """64 bits over every table at ``tick``, equal to the hash of a client whose world is equal.
 
+        With ``client``, an index, over what this client gets: its tables, and of each what its
+        version of the schema has. Only that is equal to the hash of a client that does not get
+        every table in the newest version.
+
         Raises:
-            KeyError: the tick is not in the history.
+            KeyError: the tick is not in the history, or the client was not added.
         """
-        return digest(
-            (h.alive(tick), h.generation(tick), h.owner(tick), h.lanes(tick))
-            for h in self.histories
-        )
+        cdef viewer *v = NULL
+        cdef Ring ring
+        if client is not None:
+            v = self.viewer_of(client)
+        states = []
+        for number, rings in enumerate(self.rings):
+            if v != NULL and v.tables[<uint32_t>number].capacity == 0:
+                continue
+            whole = self.histories[number]
+            ring = rings[0 if v == NULL else v.tables[<uint32_t>number].version]
+            lanes = whole.lanes(tick)
+            if ring is not whole:
+                lanes = lanes[list(ring.layout.source)]
+            states.append((whole.alive(tick), whole.generation(tick), whole.owner(tick), lanes))
+        return digest(states)
 
     @property
     def counters(self):

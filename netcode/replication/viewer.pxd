@@ -15,6 +15,7 @@ cdef enum:
 
 cdef struct viewer_table:
     uint32_t capacity      # 0: this client does not get the table
+    uint32_t version       # which of the table's rings it is sent from; 0 is the newest version
     int32_t *acked         # [capacity] newest acknowledged tick, NO_TICK for none
     uint8_t *told          # [capacity] 1: full state was sent at some time
     int32_t settled        # newest tick at which the client was known to need nothing

@@ -86,12 +86,15 @@ cdef void drop(sent_tick *sent) noexcept nogil:
 
 cdef int choose(
     section_cache *cache, viewer_plan *plan, const lane_layout *layout, uint8_t table,
-    const snapshot *now, const snapshot *base, const uint16_t *slots, uint32_t count
+    uint32_t version, const snapshot *now, const snapshot *base, const uint16_t *slots,
+    uint32_t count
 ) noexcept nogil:
     """Add the sections of a slot set to the plan; -1 without memory."""
     cdef section_record **records
     cdef uint32_t room
-    cdef const section_group *group = cache_sections(cache, layout, table, now, base, slots, count)
+    cdef const section_group *group = cache_sections(
+        cache, layout, table, version, now, base, slots, count
+    )
     if group == NULL:
         return -1
     if plan.count + group.sections > plan.room:
@@ -130,7 +133,8 @@ cdef int viewer_plan_table(
 
     A slot whose last change is not acknowledged needs sending. It can join any baseline D that
     is in the ring, not older than its acknowledged tick, and before its next change: the client
-    holds a state at or before D, and the newest such equals the state at D.
+    holds a state at or before D, and the newest such equals the state at D. ``layout`` and
+    ``ring`` are those of the version of the table that this client has.
     """
     cdef viewer_table *vt = &v.tables[table]
     cdef const snapshot *now = &ring.cells[ring.head]
@@ -182,13 +186,17 @@ cdef int viewer_plan_table(
                     n_left += 1
             n_rest = n_left
         if n_group:
-            if choose(cache, plan, layout, table, now, base, plan.group, n_group):
+            if choose(
+                cache, plan, layout, table, vt.version, now, base, plan.group, n_group
+            ):
                 return -1
         elif rounds:  # behind the ring, or too many baselines
             n_full = merge(plan.full, n_full, plan.rest, n_rest)
             break
         rounds += 1
-    if n_full and choose(cache, plan, layout, table, now, NULL, plan.full, n_full):
+    if n_full and choose(
+        cache, plan, layout, table, vt.version, now, NULL, plan.full, n_full
+    ):
         return -1
     return 0
 

@@ -75,7 +75,7 @@ class WorldTable(Generic[S]):
 
     ``len(table)``, iteration over ``(id, state)``, ``table[id]`` and ``columns`` speak of the
     newest state of each entity, which may stem from different ticks; ``at`` and ``bracket`` of
-    given ticks.
+    given ticks. Fields that the server's version of the schema lacks have their defaults.
     """
 
     def __init__(
@@ -83,10 +83,13 @@ class WorldTable(Generic[S]):
         schema: type[S],
         capacity: int,
         complete: Callable[[int], tuple[int, int]],
+        version: int | None = None,
     ) -> None:
         self.schema = schema
         self.capacity = capacity
-        self.held = Held(Layout.of(schema, capacity))
+        codec = schema if version is None else schema.codec_for(version)
+        self.held = Held(Layout.of(codec, capacity))
+        self.dequantize = codec.dequantize
         self.complete = complete
         self.reported = np.zeros(capacity, np.uint16)
         self.fresh = -1
@@ -111,7 +114,7 @@ class WorldTable(Generic[S]):
     def columns(self) -> Columns:
         """The newest state of each living slot as columns; do not write to them."""
         if self.fresh != self.held.version:
-            self.schema.dequantize(self.held.lanes, self.newest, self.held.alive)
+            self.dequantize(self.held.lanes, self.newest, self.held.alive)
             self.fresh = self.held.version
         return self.newest
 
@@ -182,7 +185,7 @@ class WorldTable(Generic[S]):
         of the newest 64. New arrays."""
         alive, generation, owner, lanes = self.held.view(tick)
         columns = self.schema.columns(self.capacity)
-        self.schema.dequantize(lanes, columns, alive)
+        self.dequantize(lanes, columns, alive)
         return Snapshot(tick, alive.view(np.bool_), generation, owner, columns)
 
     def bracket(self, moment: float) -> Bracket:
@@ -199,8 +202,8 @@ class WorldTable(Generic[S]):
         np.copyto(codes, lanes, where=~same)
         before = self.schema.columns(self.capacity)
         after = self.schema.columns(self.capacity)
-        self.schema.dequantize(lanes, before, alive)
-        self.schema.dequantize(codes, after, alive)
+        self.dequantize(lanes, before, alive)
+        self.dequantize(codes, after, alive)
         return Bracket(
             alive.view(np.bool_), generation, first, np.where(same, second, first), before, after
         )
