@@ -60,6 +60,7 @@ class Client(Generic[I]):
         registry: MessageRegistry,
         channels: ChannelNames,
         input_schema: type[I] | None,
+        input_version: int,
         world: World[I],
         welcome: Welcome,
     ) -> None:
@@ -69,6 +70,7 @@ class Client(Generic[I]):
         self.registry = registry
         self.channels = channels
         self.input_schema = input_schema
+        self.input_codec = None if input_schema is None else input_schema.codec_for(input_version)
         self.world = world
         self.index = welcome.client_index
         self.events: list[Received | Disconnected] = []
@@ -149,10 +151,16 @@ class Client(Generic[I]):
         """
         return self.world.view(schema, self.clock())
 
+    def understands(self, schema: type[Schema]) -> bool:
+        """Whether the server knows this message type, or has a table of this schema: not an older
+        server when the schema was added since."""
+        return self.registry.knows(schema) or schema in self.world.received
+
     def send(self, message: Schema, channel: str = "reliable") -> None:
         """Send a typed message; it leaves with the next ``update``.
 
-        Raises ConfigError for a type that is not registered or an unknown channel,
+        Raises ConfigError for a type that is not registered, or that the server does not
+        understand, or an unknown channel,
         EncodeError for a value out of range, ChannelFull when the queue is at its limit, and
         ConnectionClosed after the end.
         """
@@ -201,6 +209,9 @@ class Client(Generic[I]):
 
     def world_hash(self, tick: int) -> int | None:
         """64-bit hash of the quantised world at ``tick``, equal to ``Server.world_hash``.
+
+        Of the tables and fields that both ends have: where the server has others too, its
+        ``world_hash(tick, player)`` is what this is equal to.
 
         None when the tick is not complete or no longer kept.
         """
@@ -309,16 +320,18 @@ class Client(Generic[I]):
 
     def apply(self, value: I, now: float) -> list[tuple[int, bytes]]:
         """Predict ``value`` for the ticks that are due; returns the frames to send."""
-        if self.input_schema is None or not isinstance(value, self.input_schema):
+        codec = self.input_codec
+        if self.input_schema is None or codec is None or not isinstance(value, self.input_schema):
             expected = self.input_schema.__name__ if self.input_schema else "no input"
             raise ConfigError(f"update() got {type(value).__name__}; connect() said {expected}")
         encoded: bytes | None = None
         while self.schedule.deadline <= now:
             self.schedule.advance(now)
             if encoded is None:
-                # Predict with what the server will read: quantised, and a copy.
-                encoded = value.encode()
-                value = type(value).decode(encoded)
+                # Predict with what the server will read: quantised, without what it does not
+                # know, and a copy.
+                encoded = codec.encode(value)
+                value = codec.decode(encoded)
             self.input_tick += 1
             self.inputs.add(self.input_tick, encoded)
             self.world.predict(self.input_tick, value)

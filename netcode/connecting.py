@@ -18,7 +18,8 @@ from netcode.errors import (
     TokenError,
 )
 from netcode.io import HostPort, Transport, buffers_for, is_loopback, open_udp
-from netcode.replication.hello import Bye, Contract, Refusal, Welcome, parse_control
+from netcode.replication.contract import Contract, Spoken
+from netcode.replication.hello import Bye, Refusal, Welcome, parse_control
 from netcode.replication.messages import MessageRegistry
 from netcode.schema import Schema
 from netcode.security import ConnectToken, Dialect, random_bytes
@@ -75,7 +76,8 @@ class Application:
 class Attempt:
     """One handshake: a token, a socket, and then the hello.
 
-    ``welcome`` is set when the server took us in, ``error`` when it cannot succeed any more.
+    ``welcome`` and ``spoken`` are set when the server took us in, ``error`` when it cannot
+    succeed any more.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Attempt:
         opened = open_socket(token) if transport is None else transport
         self.host = Host(self.endpoint, conditioned(opened, link, clock), clock)
         self.welcome: Welcome | None = None
+        self.spoken: Spoken | None = None
         self.error: ConnectError | None = None
         self.silent = True
         self.rest: list[tuple[int, bytes]] = []
@@ -133,8 +136,9 @@ class Attempt:
             return
         if isinstance(control, Welcome):
             self.welcome = control
-            if not self.app.contract.fits(control):
-                self.error = ConnectError(f"{self.where} welcomed us to other tables than ours")
+            self.spoken = self.app.contract.read(control)
+            if self.spoken is None:
+                self.error = ConnectError(f"{self.where} welcomed us to other schemas than ours")
         elif isinstance(control, Refusal):
             lines = self.app.contract.compare(control)
             text = "\n  ".join(lines)
@@ -181,19 +185,25 @@ class Attempt:
     def client(self, made: type[C]) -> C:
         """The connected client, a ``made``; call it once ``welcome`` is set."""
         assert self.welcome is not None
+        assert self.spoken is not None
         app = self.app
         try:
             world: World[Any] = World(
-                app.contract.tables, self.welcome, app.predict, app.interpolation_delay
+                app.contract.tables,
+                self.spoken.tables,
+                self.welcome,
+                app.predict,
+                app.interpolation_delay,
             )
         except ConfigError as error:
             raise ConnectError(f"{self.where} has tables that cannot be: {error}") from error
         client = made(
             self.endpoint,
             self.host,
-            app.registry,
+            app.registry.speaking(self.spoken.messages),
             app.channels,
             app.contract.input,
+            self.spoken.input,
             world,
             self.welcome,
         )

@@ -232,10 +232,18 @@ class Server(ServerLoop[I], Generic[I]):
         """End the loop before its next tick; may be called from anywhere, signal handlers too."""
         self.stopped = True
 
-    def world_hash(self, tick: int) -> int | None:
-        """64-bit hash of the quantised world as sent at ``tick``, or None when no longer kept."""
+    def world_hash(self, tick: int, player: Player[I] | None = None) -> int | None:
+        """64-bit hash of the quantised world as sent at ``tick``, or None when no longer kept.
+
+        With ``player``, of the part that this player is sent, which is what its client's hash
+        is equal to: a client of another version has fewer fields or tables. Then it is None too
+        when the player left, or is sent no tables.
+        """
+        if self.sender is None or (player is not None and not player.connected):
+            return None
+        index = None if player is None else player.index
         try:
-            digest: int | None = None if self.sender is None else self.sender.world_hash(tick)
+            digest: int = self.sender.world_hash(tick, index)
         except KeyError:
             return None
         return digest

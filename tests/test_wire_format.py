@@ -15,7 +15,8 @@ from netcode.bits import BitReader, BitWriter
 from netcode.channel import ChannelEndpoint, Frame, Message
 from netcode.channel.acks import ReceivedPackets, decode_acks
 from netcode.delta import Decoder, Held, History, Layout, encode_sections
-from netcode.replication.hello import Contract, TableInfo, Welcome, parse_control
+from netcode.replication.contract import Contract, Spoken
+from netcode.replication.hello import parse_control
 from netcode.replication.inputs import InputSender, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import ArrayOf, Bits, Quantized, Range, Schema, Text
@@ -168,9 +169,13 @@ def check_hello(data: bytes) -> None:
 
 @checks("welcome")
 def check_welcome(data: bytes) -> None:
-    welcome = Welcome(3, 60.0, 258, (TableInfo("Unit", 16),))
+    contract = Contract(None, (Unit,), ())
+    spoken = Spoken(0, (), (1,))
+    assert contract.settle(contract.hello()) == spoken
+    welcome = contract.welcome(contract.hello(), spoken, 3, 60.0, 258, [16])
     assert welcome.encode() == data
     assert parse_control(data) == welcome
+    assert contract.read(welcome) == spoken
 
 
 @checks("request")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import netcode as nc
@@ -54,9 +54,12 @@ def step(ship: Ship, held: Input, dt: float) -> None:
 
 
 class Game:
-    """Runs the server whenever somebody lets time pass."""
+    """Runs the server whenever somebody lets time pass. ``ship`` is what players fly, ``tables``
+    are further ones."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self, *, ship: type[Any] = Ship, tables: Sequence[type[Any]] = (), **options: Any
+    ) -> None:
         self.network = MemoryNetwork()
         self.events: list[object] = []
         self.ticks: list[nc.Tick[Input]] = []
@@ -69,7 +72,9 @@ class Game:
             "clock": self.network.now,
         }
         self.server: nc.Server[Input] = nc.Server("127.0.0.1:40000", **settings | options)
-        self.ships = self.server.table(Ship, capacity=64)
+        self.others = {each: self.server.table(each, capacity=32) for each in tables}
+        self.ship = ship
+        self.ships = self.server.table(ship, capacity=64)
         self.server.start()
         self.network.background.append(self.act)
 
@@ -86,7 +91,7 @@ class Game:
             self.events.append(event)
             match event:
                 case nc.Joined(player):
-                    player.entity = self.ships.spawn(Ship(x=100.0), owner=player)
+                    player.entity = self.ships.spawn(self.ship(x=100.0), owner=player)
                 case nc.Left(player):
                     self.ships.despawn(player.entity)
             self.on_event(event)

@@ -13,7 +13,8 @@ Rooms, each using only those above it:
     receiver  snapshots at a client
     octets    strings and numbers of control messages
     messages  typed messages
-    hello     schemas compared before any state
+    hello     what is said before any state
+    contract  the schemas of both ends compared
     inputs    input frames
 """
 

@@ -111,7 +111,7 @@ class MessageRegistry:
         if encode is None:
             raise ConfigError(
                 f"{type(message).__name__} was added in version {type(message).schema_since}, and "
-                "this player's version is older: ask player.understands(...) first"
+                "the other end's version is older: ask understands(...) first"
             )
         return head + encode(message)
 

@@ -33,7 +33,8 @@ class Player(Generic[I]):
     """
 
     __slots__ = ("address", "client_id", "connected", "entity", "frames", "index", "queue",
-                 "registry", "requests", "server", "strikes", "told", "user_data")  # fmt: skip
+                 "registry", "requests", "server", "strikes", "tables", "told",
+                 "user_data")  # fmt: skip
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Player(Generic[I]):
         address: str,
         queue: InputQueue[I],
         registry: MessageRegistry,
+        tables: frozenset[type[Schema]] = frozenset(),
     ) -> None:
         self.server = server
         self.index = index
@@ -54,6 +56,7 @@ class Player(Generic[I]):
         self.connected = True
         self.queue = queue
         self.registry = registry
+        self.tables = tables
         self.requests = RequestTable()
         self.strikes = 0
         self.frames = 0
@@ -75,9 +78,9 @@ class Player(Generic[I]):
         return self.server.connection_stats(self)
 
     def understands(self, schema: type[Schema]) -> bool:
-        """Whether ``send`` takes messages of this type: not for a client of an older version
-        when the type was added since."""
-        return self.registry.knows(schema)
+        """Whether ``send`` takes messages of this type, or the player is sent the table of this
+        schema: not for a client of an older version when the schema was added since."""
+        return self.registry.knows(schema) or schema in self.tables
 
     def send(self, message: Schema, channel: str = "reliable") -> None:
         """Send a typed message; it leaves at the end of this tick.

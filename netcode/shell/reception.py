@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netcode.errors import DecodeError
-from netcode.replication.hello import (
-    Bye,
-    Contract,
-    Hello,
-    Spoken,
-    TableInfo,
-    Welcome,
-    parse_control,
-)
+from netcode.replication.contract import Contract, Spoken
+from netcode.replication.hello import REVISION, Bye, Hello, Refusal, parse_control
 from netcode.shell.refusals import Throttle
 
 __all__ = ["HELLO_SECONDS", "Guest", "Reception"]
@@ -44,14 +37,14 @@ class Reception:
     def __init__(
         self,
         contract: Contract,
-        tables: tuple[TableInfo, ...],
+        capacities: tuple[int, ...],
         tick_rate: float,
         *,
         send: Callable[[int, bytes], None],
         drop: Callable[[int], None],
     ) -> None:
         self.contract = contract
-        self.tables = tables
+        self.capacities = capacities
         self.tick_rate = tick_rate
         self.send = send
         self.drop = drop
@@ -71,11 +64,9 @@ class Reception:
         self.guests.pop(index, None)
         self.leaving.pop(index, None)
 
-    def hear(
-        self, index: int, data: bytes, tick: int, now: float
-    ) -> tuple[Guest, Hello, Spoken] | None:
-        """A control message of a client; the guest when it just became a player, with its hello
-        and the versions that it speaks.
+    def hear(self, index: int, data: bytes, tick: int, now: float) -> tuple[Guest, Spoken] | None:
+        """A control message of a client; the guest when it just became a player, with the
+        versions that it speaks.
 
         Raises DecodeError for what no client of ours sends.
         """
@@ -88,13 +79,17 @@ class Reception:
         del self.guests[index]
         spoken = self.contract.settle(control)
         if spoken is not None:
-            self.send(index, Welcome(index, self.tick_rate, tick, self.tables).encode())
-            return guest, control, spoken
+            welcome = self.contract.welcome(
+                control, spoken, index, self.tick_rate, tick, self.capacities
+            )
+            self.send(index, welcome.encode())
+            return guest, spoken
         self.mismatches += 1
         self.warnings.warning(now, "%s has other schemas; it was told which", guest.address)
         if self.refusal is None:
             self.refusal = self.contract.refusal().encode()
-        self.send(index, self.refusal)
+        other = control.revision != REVISION
+        self.send(index, Refusal(REVISION, None, (), ()).encode() if other else self.refusal)
         self.leaving[index] = now + FAREWELL_SECONDS
         return None
 

@@ -16,7 +16,8 @@ from netcode.errors import (
     DecodeError,
 )
 from netcode.replication import Sender, Table
-from netcode.replication.hello import Bye, Contract, Spoken, TableInfo
+from netcode.replication.contract import Contract, Spoken
+from netcode.replication.hello import Bye
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputQueue, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
@@ -123,7 +124,7 @@ class ServerLoop(Generic[I]):
         self.sender = Sender(tables)
         self.reception = Reception(
             Contract(self.input_schema, tuple(self.tables), self.registry.types),
-            tuple(TableInfo(each.schema.__name__, each.capacity) for each in tables),
+            tuple(each.capacity for each in tables),
             self.schedule.rate,
             send=self.send_control,
             drop=self.drop,
@@ -251,8 +252,7 @@ class ServerLoop(Generic[I]):
                 fault = "control_malformed"
                 admitted = self.reception.hear(index, data, self.schedule.number, now)
                 if admitted is not None:
-                    guest, hello, spoken = admitted
-                    self.join(guest, bool(hello.tables), spoken)
+                    self.join(*admitted)
                 return
             fault = "message_malformed"
             if player is None:
@@ -288,19 +288,22 @@ class ServerLoop(Generic[I]):
                 return
         self.strike(index, fault)
 
-    def join(self, guest: Guest, wants_state: bool, spoken: Spoken) -> None:
+    def join(self, guest: Guest, spoken: Spoken) -> None:
         assert self.sender is not None
         inputs = type(self.default_input)
         decode = inputs.codec_for(spoken.input).decode if spoken.input else inputs.decode
         if spoken.input == inputs.schema_version:
             decode = inputs.decode
+        tables = zip(self.tables, spoken.tables, strict=True)
         player = Player(
             self, guest.index, guest.client_id, guest.user_data, guest.address,
             InputQueue(decode, self.default_input), self.registry.speaking(spoken.messages),
+            frozenset(each for each, version in tables if version),
         )  # fmt: skip
         self.roster[guest.index] = player
-        if wants_state:
-            self.sender.add(guest.index)
+        versions = {number: version for number, version in enumerate(spoken.tables) if version}
+        if versions:
+            self.sender.add(guest.index, versions)
         self.inbox.append(Joined(player))
 
     def part(self, index: int, reason: str) -> None:

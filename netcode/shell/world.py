@@ -48,23 +48,34 @@ class Entity(Generic[S]):
 class World(Generic[I]):
     """Everything this client knows of the tables. Sans I/O: time is an argument.
 
-    ``tables`` are the client's schemas, ``predict`` is the shared ``step(state, input, dt)``.
+    ``tables`` are the client's schemas and ``versions`` those that the server sends, 0 for a
+    table that it does not have, which then stays empty; ``predict`` is the shared
+    ``step(state, input, dt)``.
     """
 
     def __init__(
         self,
         tables: Sequence[type[Schema]],
+        versions: Sequence[int],
         welcome: Welcome,
         predict: Callable[[Any, I, float], object] | None,
         delay: float | None,
     ) -> None:
-        schemas = {each.__name__: each for each in tables}
-        infos = [info for info in welcome.tables if info.name in schemas]
-        self.receiver = Receiver([(schemas[info.name], info.capacity) for info in infos])
-        self.tables: dict[type[Schema], WorldTable[Any]] = {
-            schemas[info.name]: table
-            for info, table in zip(infos, self.receiver.worlds, strict=True)
+        schemas = {
+            each.__name__: (each, version) for each, version in zip(tables, versions, strict=True)
         }
+        wanted: list[tuple[type[Schema], int, int] | None] = []
+        for info in welcome.tables:
+            schema, version = schemas[info.name]
+            wanted += [None] * (info.number - len(wanted))
+            wanted.append((schema, info.capacity, version))
+        self.receiver = Receiver(wanted)
+        self.received: dict[type[Schema], WorldTable[Any]] = {
+            table.schema: table for table in self.receiver.worlds
+        }
+        self.tables: dict[type[Schema], WorldTable[Any]] = {
+            each: WorldTable(each, 1, self.receiver.complete_around) for each in tables
+        } | self.received
         self.modes: dict[type[Schema], Modes] = {each: modes_of(each) for each in self.tables}
         self.me = welcome.client_index
         self.rate = welcome.tick_rate
@@ -134,7 +145,7 @@ class World(Generic[I]):
 
     def acks(self) -> list[tuple[int, bytes]]:
         """Frames for the server, once an update."""
-        frames: list[tuple[int, bytes]] = self.receiver.frames() if self.tables else []
+        frames: list[tuple[int, bytes]] = self.receiver.frames() if self.received else []
         return frames
 
     def hash(self, tick: int) -> int | None:

@@ -9,7 +9,7 @@ from virtual_game import MESSAGES, Game, Input, Ship
 
 import netcode as nc
 from netcode.replication import Sender, Table
-from netcode.replication.hello import Contract
+from netcode.replication.contract import Contract
 from netcode.replication.messages import MessageRegistry
 from netcode.replication.octets import put_varint
 from netcode.shell.serving import MAX_INBOX_BYTES

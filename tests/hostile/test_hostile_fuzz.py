@@ -19,15 +19,17 @@ import netcode as nc
 from netcode.channel import ChannelEndpoint, Message
 from netcode.io import MemoryNetwork
 from netcode.replication import Sender, Table
+from netcode.replication.contract import Contract
 from netcode.replication.hello import (
+    REVISION,
     Bye,
-    Contract,
     Described,
     Hello,
+    Offer,
     Refusal,
     TableInfo,
     Welcome,
-)  # fmt: skip
+)
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputSender, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 
@@ -225,12 +227,15 @@ def test_a_hostile_server_of_a_client(rng: random.Random) -> None:
         for _, data in real.frames(0):
             fuzz.remember(data)
     fuzz.remember(Bye("x").encode())
-    fuzz.remember(Refusal(1, None, (Described("Ship", ("x: a",)),), ()).encode())
+    ship = Described(Offer("Ship", 1, (1, 2)), ("x: a",))
+    fuzz.remember(Refusal(REVISION, None, (ship,), ()).encode())
     fuzz.remember(TimeFrame(5, 4, 5).encode())
-    fuzz.remember(Hello(1, None, (), ()).encode())
+    fuzz.remember(Hello(REVISION, None, (), ()).encode())
     fuzz.remember(REGISTRY.encode(Chat("hello"), Kind.REPLY, 1))
     fuzz.remember(REGISTRY.encode(Chat("hello")))
-    welcome = Welcome(0, 60.0, 1, (TableInfo("Ship", 64),)).encode()
+    messages = tuple(each.schema_hash for each in MESSAGES)
+    info = TableInfo(0, "Ship", 64, Ship.schema_hash)
+    welcome = Welcome(0, 60.0, 1, Input.schema_hash, messages, (info,)).encode()
     fuzz.remember(welcome)
 
     network = MemoryNetwork()
