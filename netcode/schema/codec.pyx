@@ -15,6 +15,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
@@ -54,7 +55,7 @@ from netcode.schema.writing cimport encode_field, encode_object, encoder
 import numpy
 
 from netcode.errors import EncodeError
-from netcode.schema.faults import decode_error
+from netcode.schema.faults import decode_error, value_at
 from netcode.schema.limits import MANY_LIMIT, MAX_RECORDS_BYTES
 
 cdef enum:
@@ -98,6 +99,17 @@ cdef inline int finish(unpacker *source, fault *error) noexcept:
         return fail_bit(error, FAULT_TRAILING, NULL, 0, at)
     if left and unpack(source, <int>left):
         return fail_bit(error, FAULT_PADDING, NULL, 0, at)
+    return 0
+
+
+cdef int refuse(Assembly assembly, table_view *t, rows) except -1:
+    """Raise for a row of columns or records. A fault has room for a number only: what else the
+    value may be is looked up."""
+    if t.error.value == NULL and t.error.number == NUMBER_NONE:
+        value = value_at(rows, t.row, assembly.path_of(&t.error))
+        Py_INCREF(value)
+        t.error.value = <PyObject *>value
+    assembly.raise_encode(&t.error, t.row)
     return 0
 
 
@@ -362,7 +374,7 @@ cdef class Codec:
                 status = encode_blocks(&t, &self.assembly.blocks, &out)
                 end = pack_finish(&out)
             if status:
-                self.assembly.raise_encode(&t.error, t.row)
+                refuse(self.assembly, &t, records)
             self.clamp_count += t.clamped
             return PyBytes_FromStringAndSize(<char *>heap, end - heap)
         finally:
@@ -431,7 +443,7 @@ cdef class Codec:
                     &t, <int32_t *>lane_view.buf, <const uint8_t *>row_view.buf, masks
                 )
             if status:
-                self.assembly.raise_encode(&t.error, t.row)
+                refuse(self.assembly, &t, columns)
             self.clamp_count += t.clamped
         finally:
             free(masks)

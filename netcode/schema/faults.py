@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 from netcode.errors import DecodeError, EncodeError
 
-__all__ = ["decode_error", "encode_error"]
+__all__ = ["decode_error", "encode_error", "value_at"]
 
 ENCODE: Final = {
     "missing": "is not set; it takes {limit}",
@@ -37,6 +38,26 @@ def shown(value: object) -> str:
     """A value in an error message, cut when it is long."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def value_at(rows: Any, row: int, path: str) -> Any:
+    """What stands at the dotted ``path`` in a row of columns or of a structured array: a tuple,
+    bytes, or a number."""
+    first, *rest = re.findall(r"[^.\[\]]+", path)
+    cell = rows[first][row]
+    for part in rest:
+        within = inside(cell)
+        if part.isdigit():
+            cell = within["items"][int(part)]
+        else:
+            cell = (within if part in (within.dtype.names or ()) else cell)[part]
+    plain = inside(cell).tolist()
+    return tuple(plain) if isinstance(plain, list) else plain
+
+
+def inside(cell: Any) -> Any:
+    """The value of an optional, anything else as it is."""
+    return cell["value"] if cell.dtype.names == ("present", "value") else cell
 
 
 def encode_error(
