@@ -3,7 +3,7 @@
 Nothing here opens a socket or sleeps. The same seed gives the same bytes at the same times, and
 everything that failed a test prints its seed. Imported by nothing else in the library.
 
-Rooms: clock, conditions, link, network, peers.
+Rooms: clock, conditions, script, link, units, scenario, network, peers.
 """
 
 from netcode.testing.clock import VirtualClock
@@ -11,8 +11,11 @@ from netcode.testing.conditions import Conditions
 from netcode.testing.link import Link, LinkStats
 from netcode.testing.network import Network, SansIO
 from netcode.testing.peers import ChannelPair, ChannelPeer
+from netcode.testing.scenario import PRESETS, Scenario
+from netcode.testing.script import Script
 
 __all__ = [
+    "PRESETS",
     "ChannelPair",
     "ChannelPeer",
     "Conditions",
@@ -20,5 +23,7 @@ __all__ = [
     "LinkStats",
     "Network",
     "SansIO",
+    "Scenario",
+    "Script",
     "VirtualClock",
 ]
