@@ -19,18 +19,20 @@ from report import Report
 from shared import MAX_SHIPS, MESSAGES, PROTOCOL_ID, TICK_RATE, Chat, Input
 
 
-def serve(listen: str, seconds: float, seed: int, report: Path | None, key: bytes | None) -> None:
+def serve(options: argparse.Namespace) -> None:
     """Run until the time is up, Ctrl-C, or a polite kill."""
     server = nc.Server(
-        listen,
+        options.listen,
         input=Input,
         messages=MESSAGES,
         tick_rate=TICK_RATE,
         max_clients=MAX_SHIPS,
         protocol_id=PROTOCOL_ID,
-        key=key,
+        key=options.key,
+        public_address=options.public,
     )
-    game = Game(server, seed)
+    game = Game(server, options.seed)
+    report: Path | None = options.report
     measured = Report(server, game)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
@@ -48,7 +50,7 @@ def serve(listen: str, seconds: float, seed: int, report: Path | None, key: byte
         game.advance(tick.dt)
         if report is not None:
             measured.after(tick)
-        if tick.number >= seconds * TICK_RATE:
+        if tick.number >= options.seconds * TICK_RATE:
             break
 
     if report is not None:
@@ -59,13 +61,16 @@ def main() -> int:
     """Parse the command line and serve."""
     parser = argparse.ArgumentParser(description="The arena's server.")
     parser.add_argument("--listen", default="127.0.0.1:40000", metavar="HOST:PORT")
+    parser.add_argument(
+        "--public", metavar="HOST:PORT", help="as clients see it, behind a proxy or NAT"
+    )
     parser.add_argument("--seconds", type=float, default=math.inf, help="default: until Ctrl-C")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--key", type=bytes.fromhex, help="64 hex digits; needed beyond loopback")
     parser.add_argument("--report", type=Path, metavar="FILE")
     options = parser.parse_args()
     try:
-        serve(options.listen, options.seconds, options.seed, options.report, options.key)
+        serve(options)
     except nc.ConfigError as error:
         parser.error(str(error))
     return 0

@@ -25,6 +25,7 @@ def parser(*, complete: bool = True) -> ArgumentParser:
     made.add_argument("--version", action="version", version=f"netcode {__version__}")
     if not complete:
         return made
+    from netcode.cli.proxy import add_proxy_command
     from netcode.cli.serve import add_serve_command
     from netcode.cli.token import add_token_commands
 
@@ -35,6 +36,7 @@ def parser(*, complete: bool = True) -> ArgumentParser:
         description="Make and read connect tokens, and the key they are sealed with.",
     )
     add_serve_command(add_token_commands(token))
+    add_proxy_command(commands)
     return made
 
 

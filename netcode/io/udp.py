@@ -42,6 +42,7 @@ class UdpSocket:
 
     Addresses are (numeric host, port), v4-mapped ones as IPv4. Raises ConfigError when
     the address cannot be bound. No method raises for what a peer or the network does.
+    Datagrams of more than ``longest`` bytes are dropped and counted.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class UdpSocket:
         *,
         receive_buffer: int = RECEIVE_BUFFER_BYTES,
         send_buffer: int = SEND_BUFFER_BYTES,
+        longest: int = DATAGRAM_SLOT_BYTES,
     ) -> None:
         self.counters: dict[str, int] = dict.fromkeys(
             (
@@ -66,7 +68,8 @@ class UdpSocket:
             0,
         )
         self.backlog: collections.deque[tuple[bytes, HostPort]] = collections.deque()
-        self.buffer = bytearray(DATAGRAM_SLOT_BYTES + 1)
+        self.longest = longest
+        self.buffer = bytearray(longest + 1)
         self.window = memoryview(self.buffer)
         self.socket, self.dual = open_socket(bind)
         host, port = self.socket.getsockname()[:2]
@@ -102,7 +105,7 @@ class UdpSocket:
                 if self.socket.fileno() < 0:
                     break
                 continue
-            if size > DATAGRAM_SLOT_BYTES:
+            if size > self.longest:
                 counters["receive_truncated"] += 1
                 continue
             host = source[0]

@@ -80,6 +80,8 @@ class Link:
         self.bad = False
         """Whether a burst of loss is on."""
         self.stats = LinkStats()
+        self.held_bytes = 0
+        """Bytes of the datagrams on the way."""
         self._random = Random(seed)
         # Its own generator: links that know no bursts keep the fates they always had.
         self._bursts = Random(f"{seed!r}/bursts")
@@ -160,6 +162,7 @@ class Link:
             self.stats.overflowed += 1
             return False
         self._count += 1
+        self.held_bytes += len(payload)
         heapq.heappush(self._queue, (arrival, self._count, payload, address))
         return True
 
@@ -171,6 +174,7 @@ class Link:
             _, _, payload, address = heapq.heappop(queue)
             self.stats.delivered += 1
             self.stats.delivered_bytes += len(payload)
+            self.held_bytes -= len(payload)
             arrived.append((payload, address))
         return arrived
 

@@ -14,7 +14,7 @@ import netcode
 from netcode.cli.main import main, parser
 from netcode.cli.output import coloured, show
 
-COMMANDS = [(), ("token",)] + [
+COMMANDS = [(), ("token",), ("proxy",)] + [
     ("token", each) for each in ("issue", "inspect", "verify", "keygen", "serve")
 ]
 
@@ -71,9 +71,10 @@ def test_show_aligns(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_page_has_every_command_and_option() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text("utf-8")
-    commands = subparsers(subparsers(parser())["token"])
-    for command, each in commands.items():
-        assert f"token {command}" in page
+    commands = subparsers(parser())
+    tokens = {f"token {name}": each for name, each in subparsers(commands.pop("token")).items()}
+    for command, each in (commands | tokens).items():
+        assert f"`{command}" in page
         options = {name for action in each._actions for name in action.option_strings}
         missing = [name for name in options - {"-h", "--help"} if f"`{name}" not in page]
         assert missing == [], command
