@@ -14,6 +14,7 @@ from pages import ROOT, blocks, hex_bytes
 from netcode.bits import BitReader, BitWriter
 from netcode.channel import ChannelEndpoint, Frame, Message
 from netcode.channel.acks import ReceivedPackets, decode_acks
+from netcode.compat.reliable import ReliableConfig, ReliableEndpoint, read_header
 from netcode.delta import Decoder, Held, History, Layout, encode_sections
 from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import parse_control
@@ -190,6 +191,30 @@ def check_object(data: bytes) -> None:
     item = Item(alive=True, hp=75, x=100.5, keys=Keys.UP, target=None, name="Al", path=[1, 2])
     assert item.encode() == data
     assert Item.decode(data) == item
+
+
+@checks("reliable-packet")
+def check_reliable_packet(data: bytes) -> None:
+    end = ReliableEndpoint(sequence=5)
+    peer = ReliableEndpoint()
+    for sequence in range(5):
+        (datagram,) = peer.send(b"x", 0.0)
+        if sequence != 3:
+            end.receive(datagram, 0.0)
+    # Of the 32 only these five were ever sent; the page shows a line that has been up longer.
+    (sent,) = end.send(b"hi", 0.0)
+    assert read_header(sent)[:3] == (5, 4, 0b11101)
+    assert read_header(data) == (5, 4, 0xFFFFFFFD, 5)
+    assert ReliableEndpoint().receive(data, 0.0) == (5, b"hi")
+
+
+@checks("reliable-fragment")
+def check_reliable_fragment(data: bytes) -> None:
+    config = ReliableConfig(fragment_above=2, fragment_size=2)
+    first, second = ReliableEndpoint(config, sequence=6).send(b"hi!", 0.0)
+    assert second == data
+    receiver = ReliableEndpoint(config)
+    assert [receiver.receive(each, 0.0) for each in (first, data)] == [None, (6, b"hi!")]
 
 
 def bits_shown(text: str) -> str:
