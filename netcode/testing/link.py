@@ -90,6 +90,7 @@ class Link:
         self._last = -math.inf
         self._free = -math.inf
         self._changes: dict[str, float] = {}
+        self._step: Conditions | None = None
 
     def change(self, **fields: float) -> Conditions:
         """Change some of the conditions from now on; what is on the way arrives as it was to.
@@ -105,7 +106,10 @@ class Link:
         if self.script is not None:
             if self.start is None:
                 self.start = now
-            self.conditions = replace(self.script.at(now - self.start), **self._changes)
+            step = self.script.at(now - self.start)
+            if step is not self._step:
+                self._step = step
+                self.conditions = replace(step, **self._changes) if self._changes else step
         return self.conditions
 
     def push(self, data: Any, address: Hashable, now: float) -> None:
