@@ -152,7 +152,7 @@ cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil:
             s.messages_queued += c.outgoing[i].end - c.outgoing[i].low
             s.memory += (
                 sizeof(out_queue) + c.outgoing[i].capacity * sizeof(out_slot)
-                + c.outgoing[i].bytes + c.outgoing[i].bitmaps
+                + c.outgoing[i].bytes + c.outgoing[i].bitmaps + c.outgoing[i].spare_bytes
             )
         if c.incoming[i] != NULL:
             s.bytes_held += c.incoming[i].held

@@ -55,6 +55,8 @@ cdef struct out_queue:
     uint64_t bytes                   # payload not yet acked or sent
     uint64_t bitmaps                 # bytes of out_fragments
     uint64_t window                  # payload of low..next and of the one being cut
+    uint8_t *spare                   # memory of a small message that is done, for the next; or NULL
+    uint32_t spare_bytes
     int32_t deficit                  # bytes this channel may still send in its turn
     uint16_t fragment_id             # of the unreliable message being cut
     bint reliable

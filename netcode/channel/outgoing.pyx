@@ -19,6 +19,8 @@ __all__: list[str] = []
 
 cdef enum:
     FIRST_SLOTS = 8
+    GRAIN = 64                     # bytes: sizes of small messages' memory are multiples of it
+    SPARE_MOST = 1024              # bytes: memory up to here is kept for the next message
     KEPT_SLOTS = 64                # a larger ring is given back when it runs empty
     MIN_UNITS = 4                  # a smaller cut is not worth its header, unless it ends it
     FRAGMENT_HEADER_MAX = 14       # kind, channel, id, total <= 4, first unit <= 3, size <= 3
@@ -51,11 +53,38 @@ cdef inline size_t fragments_size(uint32_t size) noexcept nogil:
     return sizeof(out_fragments) + (units + 63) // 64 * 16
 
 
+cdef inline uint32_t rounded(uint32_t size) noexcept nogil:
+    return (size + GRAIN - 1) // GRAIN * GRAIN if size else GRAIN
+
+
+cdef inline uint8_t *payload_new(out_queue *q, uint32_t size) noexcept nogil:
+    """Room for a payload: one message a tick finds that of the last one."""
+    cdef uint8_t *data = q.spare
+    if data == NULL or size > q.spare_bytes:
+        return <uint8_t *>malloc(rounded(size) if size <= SPARE_MOST else size)
+    q.spare = NULL
+    q.spare_bytes = 0
+    return data
+
+
+cdef inline void payload_free(out_queue *q, uint8_t *data, uint32_t size) noexcept nogil:
+    cdef uint32_t bytes
+    if size <= SPARE_MOST:
+        bytes = rounded(size)
+        if bytes > q.spare_bytes:
+            free(q.spare)
+            q.spare = data
+            q.spare_bytes = bytes
+            return
+    free(data)
+
+
 cdef inline void release(out_queue *q, out_slot *slot) noexcept nogil:
     if slot.fragments != NULL:
         q.bitmaps -= fragments_size(slot.size)
         free(slot.fragments)
-    free(slot.data)
+    if slot.data != NULL:
+        payload_free(q, slot.data, slot.size)
     slot.data = NULL
     slot.fragments = NULL
 
@@ -67,6 +96,7 @@ cdef void out_free(out_queue *q) noexcept nogil:
     for id in range(q.low, q.end):
         release(q, slot_of(q, id))
     free(q.slots)
+    free(q.spare)
     free(q)
 
 
@@ -91,7 +121,7 @@ cdef int out_push(out_queue *q, const uint8_t *data, uint32_t size) noexcept nog
         return -1
     if q.end - q.low >= q.capacity and grow(q) < 0:
         return -2
-    copy = <uint8_t *>malloc(size if size else 1)
+    copy = payload_new(q, size)
     if copy == NULL:
         return -2
     if size:

@@ -8,7 +8,7 @@ from netcode.channel.connection cimport (
 from netcode.channel.endpoint cimport push_error
 from netcode.session.connection cimport SLOT_LIVE, connection
 from netcode.session.prefetch cimport (
-    channel_prefetch, channel_prefetch_push, connection_prefetch,
+    channel_prefetch, channel_prefetch_push, channel_prefetch_room, connection_prefetch,
 )
 from netcode.session.server_core cimport core_touch, server_core
 
@@ -51,10 +51,11 @@ cdef int push_all(server_core *k, int channel, const int64_t[::1] indices, const
     cdef Py_ssize_t count = indices.shape[0]
     cdef int result
     for i in range(count):
-        if i + 6 < count:
-            connection_prefetch(&k.pool.slots[indices[i + 6]])
-            channel_prefetch(k.pool.slots[indices[i + 4]].channel)
-            channel_prefetch_push(k.pool.slots[indices[i + 2]].channel, <uint32_t>channel)
+        if i + 8 < count:
+            connection_prefetch(&k.pool.slots[indices[i + 8]])
+            channel_prefetch(k.pool.slots[indices[i + 6]].channel)
+            channel_prefetch_push(k.pool.slots[indices[i + 4]].channel, <uint32_t>channel)
+            channel_prefetch_room(k.pool.slots[indices[i + 2]].channel, <uint32_t>channel)
         c = &k.pool.slots[indices[i]]
         if c.state != SLOT_LIVE:
             status[i] = PUSH_GONE

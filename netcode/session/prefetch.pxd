@@ -72,6 +72,7 @@ cdef inline void channel_prefetch_send(channel_state *c) noexcept nogil:
         prefetch(c.received.ranges)
         if c.sent.packets != NULL:
             prefetch(&c.sent.packets[c.sent.next & (c.sent.packet_capacity - 1)])
+            prefetch(&c.sent.packets[c.sent.tail & (c.sent.packet_capacity - 1)])
         for i in range(c.channels if c.channels < 4 else 4):
             if (c.backlog >> i) & 1:
                 prefetch_bytes(c.outgoing[i], sizeof(out_queue))
@@ -102,11 +103,18 @@ cdef inline void channel_prefetch_message(channel_state *c) noexcept nogil:
     """And from there: its beginning, behind which the processor goes on by itself."""
     cdef out_slot *slot = next_slot(c)
     if slot != NULL and slot.data != NULL:
-        prefetch(slot.data - 16)  # what free() looks at
-        prefetch(slot.data + 64)
+        prefetch(slot.data)
+        prefetch(slot.data + LINE)
 
 
 cdef inline void channel_prefetch_push(channel_state *c, uint32_t channel) noexcept nogil:
     """What a push on a channel goes on to."""
     if c != NULL and c.outgoing[channel] != NULL:
         prefetch_bytes(c.outgoing[channel], sizeof(out_queue))
+
+
+cdef inline void channel_prefetch_room(channel_state *c, uint32_t channel) noexcept nogil:
+    """And from there: where a small message will lie."""
+    if c != NULL and c.outgoing[channel] != NULL and c.outgoing[channel].spare != NULL:
+        prefetch(c.outgoing[channel].spare)
+        prefetch(c.outgoing[channel].spare + LINE)

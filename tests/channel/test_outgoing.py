@@ -114,3 +114,27 @@ def test_queues_give_their_memory_back() -> None:
     assert large > 200_000
     assert a.stats.memory < 20_000
     assert b.stats.memory < 20_000
+
+
+def test_one_message_a_tick_lives_in_the_memory_of_the_last() -> None:
+    """Sizes up and down: the bytes are right, and what is kept for the next stays small."""
+    rng = random.Random(3)
+    end, other = ChannelEndpoint(), ChannelEndpoint()
+    unreliable = TransportConfig().channel("unreliable")
+    seen = []
+    for tick in range(400):
+        now = tick * 0.05
+        data = [
+            rng.randbytes(rng.choice((0, 1, 63, 64, 65, 300, 1024, 1025, 3000)))
+            for _ in range(rng.randrange(1, 4))
+        ]
+        for each in data:
+            end.push(unreliable, each, now)
+        for packet in end.build_all(now):
+            assert other.receive(packet, now) is None
+        assert sorted(each.data for each in other.drain()) == sorted(data)
+        for packet in other.build_all(now):
+            assert end.receive(packet, now) is None
+        seen.append(end.stats.memory)
+    assert max(seen[200:]) == max(seen[:200])
+    assert max(seen) < 6_000
