@@ -35,6 +35,7 @@ cdef struct connection:
     uint8_t state                # SLOT_
     uint8_t confirmed            # the peer knows its index: no keep-alive before payloads
     uint8_t dirty                # in its endpoint's list of connections to flush
+    uint8_t moved                # in its endpoint's list of connections to schedule
     uint32_t index
     uint32_t generation          # counts the owners of this slot
     uint32_t strikes             # malformed payloads

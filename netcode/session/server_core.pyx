@@ -66,8 +66,9 @@ cdef int core_init(server_core *k, uint32_t max_clients, uint32_t handshakes,
                    uint32_t history, const uint8_t *hash_key) noexcept nogil:
     memset(k, 0, sizeof(server_core))
     k.dirty = <uint32_t *>calloc(max_clients, sizeof(uint32_t))
+    k.moved = <uint32_t *>calloc(max_clients, sizeof(uint32_t))
     k.events = <session_event *>calloc(max_clients, 2 * sizeof(session_event))
-    if (k.dirty == NULL or k.events == NULL
+    if (k.dirty == NULL or k.moved == NULL or k.events == NULL
             or timers_init(&k.timers, max_clients) < 0
             or pool_init(&k.pool, max_clients, hash_key) < 0
             or history_init(&k.history, history, hash_key) < 0
@@ -90,6 +91,7 @@ cdef void core_free(server_core *k) noexcept nogil:
     timers_free(&k.timers)
     inbox_free(&k.session.received)
     free(k.dirty)
+    free(k.moved)
     free(k.events)
     wipe(k, sizeof(server_core))
 
@@ -127,6 +129,26 @@ cdef void report(server_core *k, uint32_t index, bint connected, int reason) noe
 
 cdef void core_schedule(server_core *k, connection *c) noexcept nogil:
     timers_set(&k.timers, c.index, connection_deadline(&k.session, c))
+
+
+cdef inline void moved(server_core *k, connection *c) noexcept nogil:
+    """Schedule it later: mostly it is flushed first, and that sets the deadline anew."""
+    if not c.moved:
+        c.moved = 1
+        k.moved[k.moved_count] = c.index
+        k.moved_count += 1
+
+
+cdef void settle(server_core *k) noexcept nogil:
+    """Tell the timers what they missed, but of those that are flushed next."""
+    cdef uint32_t i
+    cdef connection *c
+    for i in range(k.moved_count):
+        c = &k.pool.slots[k.moved[i]]
+        c.moved = 0
+        if c.state == SLOT_LIVE and not c.dirty:
+            core_schedule(k, c)
+    k.moved_count = 0
 
 
 cdef void core_touch(server_core *k, connection *c) noexcept nogil:
@@ -172,7 +194,7 @@ cdef void receive_connected(server_core *k, connection *c, const packet_header *
             s.counts[COUNT_FLOODED] += 1
             core_disconnect(k, c.index, REASON_FLOOD, True)
         else:
-            core_schedule(k, c)
+            moved(k, c)
         return
     if header.type == PACKET_RESPONSE:
         refuse_response(&k.admission, s.body)
@@ -181,7 +203,7 @@ cdef void receive_connected(server_core *k, connection *c, const packet_header *
         if connection_receive(s, c, s.body, <uint32_t>body):
             core_disconnect(k, c.index, REASON_PROTOCOL_VIOLATION, True)
             return
-    core_schedule(k, c)
+    moved(k, c)
 
 
 cdef void receive_one(server_core *k, const net_address *source, const uint8_t *data,
@@ -294,6 +316,7 @@ cdef inline void fetch_dirty(server_core *k) noexcept nogil:
         connection_prefetch(&k.pool.slots[dirty_after(k, 10)])
         channel_prefetch(k.pool.slots[dirty_after(k, 8)].channel)
         channel_prefetch_send(k.pool.slots[dirty_after(k, 6)].channel)
+        prefetch(&k.timers.of[dirty_after(k, 6)])
         channel_prefetch_slot(k.pool.slots[dirty_after(k, 4)].channel)
         channel_prefetch_message(k.pool.slots[dirty_after(k, 2)].channel)
 
@@ -304,6 +327,7 @@ cdef void core_send(server_core *k, uint32_t limit) noexcept nogil:
     cdef uint32_t waiting
     cdef connection *c
     # All that is due first: flushing sets new deadlines, some of them at once.
+    settle(k)
     while True:
         index = timers_pop(&k.timers, s.now)
         if index < 0:
@@ -326,7 +350,9 @@ cdef void core_send(server_core *k, uint32_t limit) noexcept nogil:
 
 
 cdef double core_deadline(server_core *k) noexcept nogil:
-    cdef double due = timers_next(&k.timers)
+    cdef double due
+    settle(k)
+    due = timers_next(&k.timers)
     if k.session.out.count or k.dirty_count:
         return k.session.now if k.session.now < due else due
     return due

@@ -2,29 +2,38 @@
 
 cimport cython
 from libc.math cimport INFINITY, isnan
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uintptr_t
 from libc.stdlib cimport calloc, free
 
 from netcode.errors import ConfigError
 
 __all__ = ["TimerHeap"]
 
+cdef enum:
+    CHILDREN = 4
+    LINE = CHILDREN * sizeof(timer_entry)
+
 
 cdef int timers_init(timer_heap *t, uint32_t capacity) noexcept nogil:
     cdef size_t room = <size_t>capacity + 1  # calloc(0) may be NULL
+    cdef uintptr_t first
     t.count = 0
     t.capacity = capacity
-    t.heap = <timer_entry *>calloc(room, sizeof(timer_entry))
+    t.memory = calloc(room + 2 * CHILDREN, sizeof(timer_entry))
     t.of = <timer_place *>calloc(room, sizeof(timer_place))
-    if t.heap == NULL or t.of == NULL:
+    if t.memory == NULL or t.of == NULL:
         timers_free(t)
         return -1
+    # The first entry ends a line, so that each group of siblings is a line of its own.
+    first = (<uintptr_t>t.memory + LINE - 1) // LINE * LINE
+    t.heap = <timer_entry *>first + CHILDREN - 1
     return 0
 
 
 cdef void timers_free(timer_heap *t) noexcept nogil:
-    free(t.heap)
+    free(t.memory)
     free(t.of)
+    t.memory = NULL
     t.heap = NULL
     t.of = NULL
     t.count = 0
@@ -40,7 +49,7 @@ cdef void rise(timer_heap *t, uint32_t at) noexcept nogil:
     cdef timer_entry entry = t.heap[at]
     cdef uint32_t parent
     while at:
-        parent = (at - 1) // 2
+        parent = (at - 1) // CHILDREN
         if t.heap[parent].key <= entry.key:
             break
         place(t, at, &t.heap[parent])
@@ -50,13 +59,15 @@ cdef void rise(timer_heap *t, uint32_t at) noexcept nogil:
 
 cdef void sink(timer_heap *t, uint32_t at) noexcept nogil:
     cdef timer_entry entry = t.heap[at]
-    cdef uint32_t child
+    cdef uint32_t child, last, i
     while True:
-        child = 2 * at + 1
+        child = CHILDREN * at + 1
         if child >= t.count:
             break
-        if child + 1 < t.count and t.heap[child + 1].key < t.heap[child].key:
-            child += 1
+        last = min(child + CHILDREN, t.count)
+        for i in range(child + 1, last):
+            if t.heap[i].key < t.heap[child].key:
+                child = i
         if entry.key <= t.heap[child].key:
             break
         place(t, at, &t.heap[child])
@@ -70,14 +81,15 @@ cdef void timers_set(timer_heap *t, uint32_t identifier, double due) noexcept no
     of.due = due
     if of.position == 0:
         at = t.count
-        t.heap[at].key = due
         t.heap[at].identifier = identifier
         t.count += 1
-        rise(t, at)
-    elif due < t.heap[of.position - 1].key:
+    elif due < of.key:
         at = of.position - 1
-        t.heap[at].key = due
-        rise(t, at)
+    else:
+        return
+    of.key = due
+    t.heap[at].key = due
+    rise(t, at)
 
 
 cdef void timers_cancel(timer_heap *t, uint32_t identifier) noexcept nogil:
@@ -97,12 +109,13 @@ cdef void timers_cancel(timer_heap *t, uint32_t identifier) noexcept nogil:
 
 
 cdef double timers_next(timer_heap *t) noexcept nogil:
-    cdef double due
+    cdef timer_place *first
     while t.count:
-        due = t.of[t.heap[0].identifier].due
-        if due <= t.heap[0].key:
-            return due
-        t.heap[0].key = due
+        first = &t.of[t.heap[0].identifier]
+        if first.due <= first.key:
+            return first.due
+        first.key = first.due
+        t.heap[0].key = first.due
         sink(t, 0)
     return INFINITY
 

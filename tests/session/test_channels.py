@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from session.harness import (
     EPOCH,
+    SERVER,
     World,
     connect,
     entropy,
@@ -318,3 +319,50 @@ def test_slots_change_owners_between_sends() -> None:
 def test_max_payload_must_carry_every_frame() -> None:
     with pytest.raises(ConfigError, match="max_payload: 1199, must be at least 1200"):
         make_server(channels=CHANNELS, max_payload=1199)
+
+
+def test_an_ack_is_due_whatever_is_called_before_the_deadline_is_asked() -> None:
+    """Deadlines that come nearer while receiving are known to all that look at them later."""
+    for calls in (("next_deadline",), ("update", "next_deadline"), ("send", "next_deadline")):
+        world = world_of(1)
+        world.run(0.5)
+        client, server = only(world), world.server
+        now = server.next_deadline
+        server.send(now)
+        idle = server.next_deadline
+        client.push(RELIABLE, b"x")
+        for data, _ in client.send(now):
+            server.receive_datagram(data, next(iter(world.clients)), now)
+        for call in calls:
+            if call != "next_deadline":
+                getattr(server, call)(now)
+        due = server.next_deadline
+        assert now <= due <= now + CHANNELS.max_ack_delay < idle
+        assert len(server.send(due)) == 1
+        assert server.next_deadline > due
+
+
+def test_a_slot_that_changes_owners_after_it_was_heard_has_the_new_ones_deadline() -> None:
+    world = world_of(2)
+    server = world.server
+    server.send(world.now)
+    for address, client in world.clients.items():
+        client.push(UNRELIABLE, b"x")
+        for data, _ in client.send(world.now):
+            server.receive_datagram(data, address, world.now)
+    server.disconnect(0)
+    server.events()
+    token = make_token(9, timeout=3, expires_in=60)
+    address = ("10.9.9.9", 50_000)
+    late = make_client(token, channels=CHANNELS)
+    for _ in range(3):
+        for data, _ in late.send(world.now):
+            server.receive_datagram(data, address, world.now)
+        for data, to in server.send(world.now):
+            if to == address:
+                late.receive_datagram(data, SERVER, world.now)
+    assert server.client(0).client_id == 9
+    world.clients.clear()
+    server.send(world.now)
+    server.update(world.now + 3.01)
+    assert server.connected == [1]
