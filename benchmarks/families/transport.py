@@ -1,4 +1,4 @@
-"""What a crowd of encrypted connections costs the server's core, over what nobody can avoid."""
+"""What a crowd of encrypted connections costs the server, over what nobody can avoid."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from compiled import compiled
 from crowd import CHANNELS, EPOCH, Crowd, token
+from echo import BareServer, DeskServer, Guests, PollServer, lockstep
+from enet_echo import beside_enet
+from live import ThreadServer, live
 from measure import Row, collector_off, row_of_values
 from peers import Missing
 
@@ -22,23 +25,15 @@ FAMILY = "transport"
 CLIENTS, QUICK_CLIENTS = 10_000, 1_000
 TICKS, QUICK_TICKS = 9, 3
 PAYLOAD = bytes(300)
+GROUPS = 3  # a server of 60 Hz has a third of the clients' datagrams of 20 Hz in a tick
+ENET_CLIENTS, ENET_SIZE = 2_048, 64
 HOSTILE = 2_000
 DRAIN = 100
 
 
 def floor() -> Any:
     """The compiled floor.pyx."""
-    try:
-        import pyximport
-    except ImportError as error:
-        raise Missing(str(error)) from error
-    folder = str(Path(__file__).resolve().parent.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    pyximport.install(language_level=3)
-    import floor as compiled  # type: ignore[import-not-found]
-
-    return compiled
+    return compiled("floor")
 
 
 def cpu_of(call: Callable[[], object]) -> int:
@@ -185,7 +180,75 @@ def hostile(quick: bool) -> list[Row]:
     return rows
 
 
+def echo(name: str, quick: bool, make: Callable[..., Any], goal: float) -> Row:
+    """A tick of the server over the bare loop's, through the kernel, turn by turn."""
+    count, rounds = (QUICK_CLIENTS, QUICK_TICKS) if quick else (CLIENTS, 2 * TICKS)
+    bare = BareServer(count)
+    theirs = Guests(bare, count, channels=None)
+    theirs.meet(bare.core)
+    server = make(count, channels=CHANNELS)
+    ours = Guests(server, count, channels=CHANNELS)
+    now = ours.connect()
+    parties, payloads = (ours, theirs), (PAYLOAD, PAYLOAD)
+    lockstep(parties, payloads, now=now, groups=GROUPS, rounds=2)
+    found, floors = lockstep(parties, payloads, now=now + 1, groups=GROUPS, rounds=rounds)
+    for each in (bare, server, *parties):
+        each.close()
+    ratio = statistics.median(a / b for a, b in zip(found, floors, strict=True))
+    middle = statistics.median(floors)
+    return row_of_values(
+        FAMILY, name, "ns/pair", ours=ratio * middle, peer="bare loop", peer_value=middle,
+        goal=goal,
+    )  # fmt: skip
+
+
+def delivered(quick: bool) -> list[Row]:
+    """The share that comes back in real time, ours and the bare loop's."""
+    count, seconds = (QUICK_CLIENTS, 0.5) if quick else (CLIENTS, 5.0)
+    found = []
+    for rate, tail in ((15, ""), (20, "_20hz")):
+        for name, make in (
+            ("echo_10k_delivered", ThreadServer),
+            ("echo_10k_poll_delivered", PollServer),
+            ("floor_10k_delivered", BareServer),
+        ):
+            channels = None if make is BareServer else CHANNELS
+            try:
+                share = live(make, count, PAYLOAD, rate=rate, seconds=seconds, channels=channels)
+            except Missing as reason:
+                print(f"{name}{tail}: not measured: {reason}", file=sys.stderr)
+                continue
+            print(
+                f"{name}{tail}: {share.ns:.0f} ns of the server a message; the clients took "
+                f"{share.late:.2f} of the time they should have had",
+                file=sys.stderr,
+            )
+            found.append(
+                row_of_values(
+                    FAMILY, name + tail, "share", ours=share.delivered, peer="everything",
+                    peer_value=1.0, goal=0.999, better="higher",
+                )
+            )  # fmt: skip
+    return found
+
+
+def echo_enet(name: str, quick: bool) -> Row:
+    """Ours, encrypted, and pyenet's, in the clear, tick by tick of workload W3t."""
+    count, ticks = (QUICK_CLIENTS // 2, 20) if quick else (ENET_CLIENTS, 120)
+    found = beside_enet(count, ENET_SIZE, ticks)[ticks // 4 :]
+    ratio = statistics.median(ours / theirs for ours, theirs in found)
+    middle = statistics.median(theirs for _, theirs in found)
+    return row_of_values(
+        FAMILY, name, "ns/echo", ours=ratio * middle, peer="pyenet, in the clear",
+        peer_value=middle, goal=1.0,
+    )  # fmt: skip
+
+
 MEASURES: dict[str, Callable[[str, bool], Row | list[Row]]] = {
+    "echo_10k_vs_floor": lambda name, quick: echo(name, quick, DeskServer, 1.25),
+    "echo_10k_poll_vs_floor": lambda name, quick: echo(name, quick, PollServer, 1.25),
+    "echo_10k_delivered": lambda _name, quick: delivered(quick),
+    "echo_2048_vs_pyenet": echo_enet,
     "connect_10k_seconds_cpu": connecting,
     "bytes_per_connection": memory,
     "core_ns_per_pair": lambda name, quick: pairs(name, quick, channels=False, goal=1.6),
