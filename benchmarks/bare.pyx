@@ -30,7 +30,7 @@ cdef struct peer:
 
 
 cdef class Bare:
-    """Echoes what ``count`` peers send to the socket ``fd``; ``failed`` counts what did not open."""
+    """Echoes what ``count`` peers send to the socket ``fd``; ``failed``: what did not open."""
 
     cdef peer *peers
     cdef many *m

@@ -6,9 +6,9 @@ The addresses are 127.x.y.z, told to the kernel with every datagram (IP_PKTINFO)
 costs no descriptor. Compiled when the transport family runs; not part of the library.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from netcode.channel.connection cimport (
     channel_build, channel_free, channel_new, channel_push, channel_receive,
@@ -33,6 +33,7 @@ cdef enum:
     FIRST_HOST = 0x7F010000      # 127.1.0.0
     BUFFER = 4 << 20
     SLACK = 2 * MANY
+    DRAIN = 32                   # looks at sockets between two sends
 
 
 cdef struct client:
@@ -278,15 +279,14 @@ cdef class Load:
         cdef double begin = clock_now()
         cdef double start = begin
         cdef double now = begin
-        cdef double end, finished = 0
+        cdef double finished = 0
         cdef uint64_t due, total = <uint64_t>(self.count * rate * seconds)
         cdef uint64_t at = 0
         cdef uint64_t stop
         cdef uint32_t first, last, size = <uint32_t>payload.shape[0]
         cdef uint32_t sent = 0
         cdef int s = 0
-        cdef int idle
-        cdef uint32_t got
+        cdef int idle, turns
         with nogil:
             while True:
                 now = clock_now()
@@ -308,13 +308,13 @@ cdef class Load:
                         at = stop
                         if at == total:
                             finished = clock_now()
+                # More than was sent: keep-alive packets and acks come as well.
                 idle = 0
-                while idle < self.socket_count:
+                turns = 0
+                while idle < self.socket_count and turns < DRAIN:
                     s = (s + 1) % self.socket_count
-                    got = self.take(s, &payload[0], size, now)
-                    if got:
-                        break
-                    idle += 1
+                    idle = 0 if self.take(s, &payload[0], size, now) else idle + 1
+                    turns += 1
                 if at == total and now > finished + tail:
                     break
                 if idle == self.socket_count and (at == total or due - at < MANY // 2):
