@@ -50,6 +50,7 @@ __all__ = []
 cdef enum:
     FIND_AHEAD = 8               # datagrams between looking one up and receiving it
     AHEAD = 16                   # a power of two above it
+    SETTLE_AHEAD = 8             # connections between fetching the timer of one and setting it
     FLUSH_AHEAD = 10             # connections between fetching one and flushing it
 
 
@@ -144,6 +145,8 @@ cdef void settle(server_core *k) noexcept nogil:
     cdef uint32_t i
     cdef connection *c
     for i in range(k.moved_count):
+        if i + SETTLE_AHEAD < k.moved_count:
+            prefetch(&k.timers.of[k.moved[i + SETTLE_AHEAD]])
         c = &k.pool.slots[k.moved[i]]
         c.moved = 0
         if c.state == SLOT_LIVE and not c.dirty:
