@@ -32,7 +32,7 @@ import socket as sockets_of_python
 cdef enum:
     FIRST_HOST = 0x7F010000      # 127.1.0.0
     BUFFER = 4 << 20
-    SLACK = 2 * MANY
+    SLACK = 16 * MANY            # packets by which the clients may be late and hurry
     DRAIN = 32                   # looks at sockets between two sends
 
 
@@ -292,7 +292,7 @@ cdef class Load:
                 now = clock_now()
                 due = <uint64_t>((now - start) * self.count * rate)
                 if due > at + SLACK:
-                    # This process had no processor: the clients stood still, and do not hurry now.
+                    # This process had no processor: the clients stood still, and hurry no more.
                     start += <double>(due - at - SLACK) / (self.count * rate)
                     due = at + SLACK
                 if due > total:
