@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
-from netcode.io.system cimport udp_socket
+from netcode.io.system cimport udp_counters, udp_socket
 
 
 cdef class BatchSocket:
@@ -21,3 +21,4 @@ cdef class BatchSocket:
     cdef bint enter(self) noexcept
     cdef void leave(self) noexcept
     cdef object dropped_by_system(self)
+    cdef dict counters_of(self, const udp_counters *c)

@@ -139,8 +139,10 @@ cdef class BatchSocket:
     @property
     def counters(self):
         """What was received, sent, delayed and lost, by reason; failed sends also by errno."""
+        return self.counters_of(&self.c.counters)
+
+    cdef dict counters_of(self, const udp_counters *c):
         cdef int i
-        cdef const udp_counters *c = &self.c.counters
         found = {
             "received": c.received,
             "received_bytes": c.received_bytes,

@@ -3,13 +3,15 @@
 Rooms, each using the ones before: ``lookup``, ``timers``, ``batch``, ``counters``, ``reasons``,
 ``events``, ``stats``, ``connection``, ``pool``, ``token_history``, ``handshake``, ``limiter``,
 ``admission``, ``prefetch``, ``server_core``, ``client_core``, ``ring``, ``config``,
-``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``.
+``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``; and for cores that a
+thread of their own drives, ``records``, ``exchange``, ``outbox``, ``intake``, ``desk``.
 """
 
 from netcode.session.access import COUNTER_NAMES
 from netcode.session.batch import DatagramBatch
 from netcode.session.client import ClientEndpoint
 from netcode.session.config import ClientConfig, ServerConfig
+from netcode.session.desk import ServerDesk
 from netcode.session.events import (
     ClientConnected,
     ClientDisconnected,
@@ -39,5 +41,6 @@ __all__ = [
     "Disconnected",
     "MessageBatch",
     "ServerConfig",
+    "ServerDesk",
     "ServerEndpoint",
 ]

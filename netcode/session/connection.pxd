@@ -45,7 +45,7 @@ cdef struct connection:
     uint32_t inbox_round         # of the inbox, to which the next two belong
     uint32_t inbox_bytes         # what this connection holds in the inbox
     uint32_t inbox_entries
-    uint32_t position            # in the pool's list of live connections
+    uint32_t position            # in the pool's list of live or of retired connections
     replay_window replay
     uint8_t send_key[KEY_BYTES]
     uint8_t receive_key[KEY_BYTES]

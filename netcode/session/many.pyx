@@ -42,6 +42,28 @@ cdef object integers(str name, object values):
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+cdef const int64_t[::1] checked_indices(object indices, uint32_t capacity):
+    cdef const int64_t[::1] rows = integers("indices", indices)
+    cdef Py_ssize_t i
+    for i in range(rows.shape[0]):
+        if rows[i] < 0 or rows[i] >= capacity:
+            raise ConfigError(f"indices[{i}]: {rows[i]}, must be 0 to {capacity - 1}")
+    return rows
+
+
+cdef const int64_t[::1] checked_cuts(object offsets, Py_ssize_t count, Py_ssize_t total):
+    cdef const int64_t[::1] cuts = integers("offsets", offsets)
+    cdef Py_ssize_t i
+    if cuts.shape[0] != count + 1:
+        raise ConfigError(
+            f"offsets: {cuts.shape[0]} of them, must be {count + 1} for {count} indices")
+    for i in range(count):
+        if not 0 <= cuts[i] <= cuts[i + 1] <= total:
+            raise ConfigError(
+                f"offsets[{i}:{i + 2}]: {cuts[i]}, {cuts[i + 1]}, must ascend from 0 to {total}")
+    return cuts
+
+
 cdef int push_all(server_core *k, int channel, const int64_t[::1] indices, const uint8_t *data,
                   uint32_t size, const int64_t[::1] offsets, bint shared,
                   uint8_t[::1] status) noexcept nogil:
@@ -77,9 +99,9 @@ cdef int push_all(server_core *k, int channel, const int64_t[::1] indices, const
 
 cdef object push_each(server_core *k, object config, int channel, object indices,
                       const uint8_t[::1] data, object offsets):
-    cdef const int64_t[::1] rows = integers("indices", indices)
-    cdef const int64_t[::1] cuts = rows
-    cdef Py_ssize_t count = rows.shape[0]
+    cdef const int64_t[::1] rows
+    cdef const int64_t[::1] cuts
+    cdef Py_ssize_t count
     cdef Py_ssize_t total = data.shape[0]
     cdef int64_t largest = total
     cdef bint shared = offsets is None
@@ -92,20 +114,13 @@ cdef object push_each(server_core *k, object config, int channel, object indices
         raise ConfigError("channels: None, so there are payloads only; use send_payload")
     if channel < 0 or <uint32_t>channel >= k.session.channels.channels:
         raise push_error(config, channel, total, CHANNEL_UNKNOWN)
-    for i in range(count):
-        if rows[i] < 0 or rows[i] >= k.pool.capacity:
-            raise ConfigError(f"indices[{i}]: {rows[i]}, must be 0 to {k.pool.capacity - 1}")
+    rows = checked_indices(indices, k.pool.capacity)
+    cuts = rows
+    count = rows.shape[0]
     if not shared:
-        cuts = integers("offsets", offsets)
-        if cuts.shape[0] != count + 1:
-            raise ConfigError(
-                f"offsets: {cuts.shape[0]} of them, must be {count + 1} for {count} indices")
+        cuts = checked_cuts(offsets, count, total)
         largest = 0
         for i in range(count):
-            if not 0 <= cuts[i] <= cuts[i + 1] <= total:
-                raise ConfigError(
-                    f"offsets[{i}:{i + 2}]: {cuts[i]}, {cuts[i + 1]}, "
-                    f"must ascend from 0 to {total}")
             if cuts[i + 1] - cuts[i] > largest:
                 largest = cuts[i + 1] - cuts[i]
     if largest > k.session.channels.channel[channel].max_message:

@@ -17,7 +17,7 @@ cdef struct connection_pool:
     uint32_t capacity
     uint32_t *live               # indices of the live slots, in no order
     uint32_t live_count
-    uint32_t *retired            # indices of slots that pool_reclaim frees
+    uint32_t *retired            # indices of slots that pool_reclaim frees, in no order
     uint32_t retired_count
     uint64_t *free_bits          # one bit for each slot
     uint32_t free_from           # no free slot in the words below
@@ -42,6 +42,9 @@ cdef void pool_retire(connection_pool *p, uint32_t index) noexcept nogil
 
 # Make the retired slots free for new owners.
 cdef void pool_reclaim(connection_pool *p) noexcept nogil
+
+# The same for one slot; nothing happens when it is not retired.
+cdef void pool_reclaim_one(connection_pool *p, uint32_t index) noexcept nogil
 
 # Index of the live connection with this address, or -1.
 cdef int64_t pool_find_address(const connection_pool *p, const net_address *address) noexcept nogil

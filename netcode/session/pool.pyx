@@ -120,20 +120,35 @@ cdef void pool_retire(connection_pool *p, uint32_t index) noexcept nogil:
     p.live[c.position] = last
     p.slots[last].position = c.position
     c.state = SLOT_RETIRED
+    c.position = p.retired_count
     p.retired[p.retired_count] = index
     p.retired_count += 1
 
 
+cdef void set_free(connection_pool *p, uint32_t index) noexcept nogil:
+    p.slots[index].state = SLOT_FREE
+    memset(p.slots[index].user_data, 0, USER_DATA_BYTES)
+    p.free_bits[index >> 6] |= <uint64_t>1 << (index & 63)
+    if index >> 6 < p.free_from:
+        p.free_from = index >> 6
+
+
 cdef void pool_reclaim(connection_pool *p) noexcept nogil:
-    cdef uint32_t i, index
+    cdef uint32_t i
     for i in range(p.retired_count):
-        index = p.retired[i]
-        p.slots[index].state = SLOT_FREE
-        memset(p.slots[index].user_data, 0, USER_DATA_BYTES)
-        p.free_bits[index >> 6] |= <uint64_t>1 << (index & 63)
-        if index >> 6 < p.free_from:
-            p.free_from = index >> 6
+        set_free(p, p.retired[i])
     p.retired_count = 0
+
+
+cdef void pool_reclaim_one(connection_pool *p, uint32_t index) noexcept nogil:
+    cdef uint32_t last
+    if index >= p.capacity or p.slots[index].state != SLOT_RETIRED:
+        return
+    p.retired_count -= 1
+    last = p.retired[p.retired_count]
+    p.retired[p.slots[index].position] = last
+    p.slots[last].position = p.slots[index].position
+    set_free(p, index)
 
 
 cdef int64_t pool_find_address(const connection_pool *p,

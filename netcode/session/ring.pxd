@@ -140,6 +140,9 @@ cdef extern from *:
     uint8_t *ring_peek(netcode_ring *r) noexcept nogil
     void ring_release(netcode_ring *r) noexcept nogil
     uint32_t ring_used(netcode_ring *r) noexcept nogil
+    # Acquire and release, for words beside a ring.
+    uint32_t ring_load(const uint32_t *p) noexcept nogil
+    void ring_store(uint32_t *p, uint32_t value) noexcept nogil
 
 
 cdef class Ring:

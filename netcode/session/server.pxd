@@ -14,5 +14,8 @@ cdef class ServerEndpoint:
     cdef DatagramBatch filling
     cdef DatagramBatch sent
     cdef Mailbox mail
+    cdef str owner               # who drives the core from here on; None: the methods here
+    cdef int lend(self, str owner) except -1
+    cdef int check_owned(self) except -1
     cdef connection *live(self, index) except NULL
     cdef object describe(self, connection *c)

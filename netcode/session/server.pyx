@@ -121,6 +121,17 @@ cdef class ServerEndpoint:
             f"{self.k.pool.live_count} of {self.k.pool.capacity} clients>"
         )
 
+    cdef int lend(self, str owner) except -1:
+        """The core belongs to another driver from here on."""
+        self.check_owned()
+        self.owner = owner
+        return 0
+
+    cdef int check_owned(self) except -1:
+        if self.owner is not None:
+            raise ConfigError(f"endpoint: a {self.owner} owns it; use that one's methods")
+        return 0
+
     # Time and datagrams
 
     @property
@@ -134,11 +145,13 @@ cdef class ServerEndpoint:
     @epoch.setter
     def epoch(self, double value):
         check_now(value)
+        self.check_owned()
         self.k.admission.epoch = value
 
     def receive(self, DatagramBatch batch not None, double now):
         """Process every datagram of a batch; its addresses are where they came from."""
         check_now(now)
+        self.check_owned()
         with nogil:
             core_drive_receive(&self.k, &batch.c, &self.filling.c, now)
 
@@ -148,6 +161,7 @@ cdef class ServerEndpoint:
         cdef uint8_t nothing = 0
         cdef Py_ssize_t size = data.shape[0]
         check_now(now)
+        self.check_owned()
         if size > 65_535:
             raise ConfigError(f"data: {size} bytes, a datagram has at most 65535")
         address_from_object(&source, address)
@@ -158,6 +172,7 @@ cdef class ServerEndpoint:
     def update(self, double now):
         """End the connections that timed out. Receive first: what waits in a socket counts."""
         check_now(now)
+        self.check_owned()
         with nogil:
             core_drive_update(&self.k, &self.filling.c, now)
 
@@ -177,6 +192,7 @@ cdef class ServerEndpoint:
         cdef DatagramBatch batch = self.filling
         cdef uint32_t most
         check_now(now)
+        self.check_owned()
         if not (isinstance(limit, int) and 0 <= limit <= UINT32_MAX):
             raise ConfigError(f"limit: {limit!r}, must be 0 to {UINT32_MAX}")
         most = limit
@@ -191,11 +207,13 @@ cdef class ServerEndpoint:
     @property
     def waiting(self):
         """How many clients the last ``send`` left for the next one, and new ones since."""
+        self.check_owned()
         return self.k.dirty_count
 
     @property
     def next_deadline(self):
         """When ``update`` and ``send`` next have something to do; infinity when idle."""
+        self.check_owned()
         return core_deadline(&self.k)
 
     # What arrived
@@ -209,6 +227,7 @@ cdef class ServerEndpoint:
         cdef uint32_t i
         cdef session_event *event
         cdef connection *c
+        self.check_owned()
         result = []
         for i in range(self.k.event_count):
             event = &self.k.events[i]
@@ -234,6 +253,7 @@ cdef class ServerEndpoint:
         cdef session_event *event
         cdef connection *c
         cdef event_row *row
+        self.check_owned()
         result = np.zeros(count, EVENT_DTYPE)
         cdef uint8_t[::1] rows = result.view("u1")
         for i in range(count):
@@ -250,6 +270,7 @@ cdef class ServerEndpoint:
 
     def messages(self):
         """``(index, channel, bytes)`` of the messages since the last call, in order of arrival."""
+        self.check_owned()
         return self.mail.list_messages(&self.k.session, &self.k.pool)
 
     def frames(self):
@@ -257,18 +278,22 @@ cdef class ServerEndpoint:
 
         Frames that nobody reads are dropped at ``inbox_bytes``.
         """
+        self.check_owned()
         return self.mail.list_frames(&self.k.session, &self.k.pool)
 
     def payloads(self):
         """Without channels: ``(index, bytes)`` of the payloads since the last call."""
+        self.check_owned()
         return self.mail.list_payloads(&self.k.session, &self.k.pool)
 
     def receive_messages(self):
         """What ``messages`` gives (or ``payloads``), as a MessageBatch: arrays over one buffer."""
+        self.check_owned()
         return self.mail.take_messages(&self.k.session, &self.k.pool)
 
     def receive_frames(self):
         """What ``frames`` gives, as a MessageBatch."""
+        self.check_owned()
         return self.mail.take_frames(&self.k.session, &self.k.pool)
 
     # What goes out
@@ -306,6 +331,7 @@ cdef class ServerEndpoint:
                 queued.
             EncodeError: a message is too large for the channel; likewise.
         """
+        self.check_owned()
         return push_each(&self.k, self.config.channels, channel, indices, data, offsets)
 
     def push_frame(self, index, int kind, const uint8_t[::1] data not None):
@@ -338,12 +364,14 @@ cdef class ServerEndpoint:
 
     def disconnect_all(self):
         """End every connection."""
+        self.check_owned()
         while self.k.pool.live_count:
             core_disconnect(&self.k, self.k.pool.live[0], REASON_CLOSED, True)
 
     # Who is here
 
     cdef connection *live(self, index) except NULL:
+        self.check_owned()
         if not isinstance(index, int) or not 0 <= index < self.k.pool.capacity:
             raise ConfigError(f"index: {index!r}, must be 0 to {self.k.pool.capacity - 1}")
         cdef connection *c = &self.k.pool.slots[<uint32_t>index]
@@ -365,6 +393,7 @@ cdef class ServerEndpoint:
     def connected(self):
         """The indices of the connected clients, ascending, as a new list."""
         cdef uint32_t i
+        self.check_owned()
         return sorted([self.k.pool.live[i] for i in range(self.k.pool.live_count)])
 
     def client(self, index):
@@ -381,4 +410,5 @@ cdef class ServerEndpoint:
 
         The names are ``netcode.session.COUNTER_NAMES``.
         """
+        self.check_owned()
         return read_counters(&self.k.session)
