@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import atexit
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Final, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 from netcode.errors import ConfigError
-from netcode.io import HostPort, Transport, buffers_for, is_wildcard, open_udp, resolve
+from netcode.io import (
+    BatchSocket,
+    HostPort,
+    ServerThread,
+    Transport,
+    buffers_for,
+    is_wildcard,
+    open_udp,
+    resolve,
+)
 from netcode.replication import Table
 from netcode.replication.messages import MessageRegistry
 from netcode.schema import Schema
@@ -22,12 +32,18 @@ from netcode.shell.pacing import AsyncTicks, refuse_event_loop, ticks
 from netcode.shell.player import Player
 from netcode.shell.schedule import CATCH_UP, TickSchedule
 from netcode.shell.serving import ServerLoop, open_servers
+from netcode.shell.threaded import ThreadedHost
 from netcode.shell.tick import Tick
 
 __all__ = ["NoInput", "Server", "ServerOptions"]
 
 I = TypeVar("I", bound=Schema)  # noqa: E741
 S = TypeVar("S", bound=Schema)
+
+
+POLLED_CLIENTS: Final = 256
+"""Slots above which "auto" takes an I/O thread: the socket buffer that most systems grant holds
+some 300 datagrams of 300 bytes, so with more clients a loop that looks once a tick loses some."""
 
 
 class NoInput(Schema):
@@ -50,6 +66,7 @@ class ServerOptions(TypedDict, total=False):
     dialect: Dialect
     channels: Channels | None
     catch_up: int
+    io: Literal["auto", "poll", "thread"]
     link: LinkPair | None
     transport: Transport | None
     clock: Clock
@@ -78,6 +95,11 @@ class Server(ServerLoop[I], Generic[I]):
         dialect: the netcode 1.02 that clients speak; see ``netcode.Dialect``.
         channels: message channels by name; see ``netcode.channel``.
         catch_up: ticks run back to back after a stall, before the rest is dropped.
+        io: who moves the datagrams. "poll": the loop itself, between and within its ticks, and a
+            helper thread while game code is slow. "thread": an I/O thread that owns the
+            connections and never needs the GIL, for many clients and for game code that keeps
+            the interpreter. "auto": a thread for more than 256 clients where there is a second
+            processor, else poll.
         link: (sending, receiving) simulated lines, as ``netcode.testing.Link``.
         transport, clock: another back end than UDP and ``time.monotonic``, for tests.
 
@@ -118,6 +140,7 @@ class Server(ServerLoop[I], Generic[I]):
         dialect: Dialect = Dialect.STANDARD,
         channels: Channels | None = None,
         catch_up: int = CATCH_UP,
+        io: Literal["auto", "poll", "thread"] = "auto",
         link: LinkPair | None = None,
         transport: Transport | None = None,
         clock: Clock = time.monotonic,
@@ -133,6 +156,7 @@ class Server(ServerLoop[I], Generic[I]):
             receive, send = buffers_for(max_clients)
             opened = open_udp(bind, receive_buffer=receive, send_buffer=send)
         try:
+            threaded = wants_thread(io, opened, link, clock, max_clients)
             config = ServerConfig(
                 protocol_id=protocol_id,
                 private_key=sealing,
@@ -148,8 +172,12 @@ class Server(ServerLoop[I], Generic[I]):
         except BaseException:
             opened.close()
             raise
-        host = Host(endpoint, conditioned(opened, link, clock), clock)
-        super().__init__(endpoint, host, schedule, registry, names, input, default)
+        host: Host
+        if threaded and isinstance(opened, BatchSocket):
+            host = ThreadedHost(ServerThread(endpoint, opened))
+        else:
+            host = Host(endpoint, conditioned(opened, link, clock), clock)
+        super().__init__(host.endpoint, host, schedule, registry, names, input, default)
 
     @property
     def address(self) -> str:
@@ -170,7 +198,7 @@ class Server(ServerLoop[I], Generic[I]):
     def counters(self) -> dict[str, int]:
         """Everything counted so far, by name: datagrams, refusals by reason, faults of players."""
         with self.host.lock:
-            counted = {f"socket_{k}": v for k, v in self.host.transport.counters.items()}
+            counted = {f"socket_{k}": v for k, v in self.host.socket_counters.items()}
             counted.update(self.endpoint.counters)
         counted.update(self.faults)
         counted["frames_refused"] = self.frames_refused
@@ -280,6 +308,27 @@ class Server(ServerLoop[I], Generic[I]):
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.present)} players"
         return f"<Server {self.address}, tick {self.schedule.number}, {state}>"
+
+
+def wants_thread(
+    io: str, opened: Transport, link: LinkPair | None, clock: Clock, max_clients: int
+) -> bool:
+    """Whether an I/O thread is to own the connections; ConfigError when it cannot and has to."""
+    if io not in ("auto", "poll", "thread"):
+        raise ConfigError(f"io is {io!r}; it must be 'auto', 'poll' or 'thread'")
+    if io == "poll":
+        return False
+    why = None
+    if not isinstance(opened, BatchSocket):
+        why = "needs a UDP socket of the back end 'mmsg' or 'single'"
+    elif link is not None:
+        why = "has no simulated lines (link)"
+    elif clock is not time.monotonic:
+        why = "keeps its own time, time.monotonic"
+    if io == "thread" and why is not None:
+        raise ConfigError(f"io is 'thread', and an I/O thread {why}")
+    crowded = max_clients > POLLED_CLIENTS and (os.cpu_count() or 1) > 1
+    return why is None and (io == "thread" or crowded)
 
 
 def default_input(schema: type[Any] | None) -> Any:

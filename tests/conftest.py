@@ -9,6 +9,9 @@ import zlib
 import pytest
 from hypothesis import HealthCheck, settings
 
+from netcode.constants import MAX_CLIENTS
+from netcode.io import BACKENDS
+
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=SLOW)
@@ -26,6 +29,17 @@ settings.load_profile(PROFILE)
 
 def pytest_report_header() -> str:
     return f"hypothesis profile: {PROFILE} (HYPOTHESIS_PROFILE=dev|ci|soak)"
+
+
+@pytest.fixture(params=["poll", "thread"])
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What moves the datagrams of servers on real UDP that do not say so themselves."""
+    chosen: str = request.param
+    if chosen == "thread" and BACKENDS[0] == "python":
+        pytest.skip("no I/O thread on this system")
+    monkeypatch.setattr("netcode.server.POLLED_CLIENTS", 0 if chosen == "thread" else MAX_CLIENTS)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    return chosen
 
 
 @pytest.fixture

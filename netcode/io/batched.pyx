@@ -132,6 +132,11 @@ cdef class BatchSocket:
         return udp_waiting(&self.c)
 
     @property
+    def blocked(self):
+        """Whether datagrams wait until the descriptor can be written: watch it for that."""
+        return bool(udp_waiting(&self.c) and self.c.watched)
+
+    @property
     def next_deadline(self):
         """When to offer again what waits to be sent, for those who do not sleep in ``wait``."""
         return time.monotonic() + RETRY_SECONDS if udp_waiting(&self.c) else float("inf")

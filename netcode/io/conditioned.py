@@ -66,6 +66,10 @@ class ConditionedTransport:
         return self.inner.counters
 
     @property
+    def blocked(self) -> bool:
+        return bool(getattr(self.inner, "blocked", False))
+
+    @property
     def next_deadline(self) -> float:
         links = (link for link in (self.sending, self.receiving) if link is not None)
         return min((self.inner.next_deadline, *(link.next_deadline for link in links)))

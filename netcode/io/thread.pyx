@@ -191,6 +191,7 @@ cdef class ServerThread(ServerDesk):
                 bell_awake(&self.x.to_owner)
                 if ready > 0 and ready & UDP_ALSO:
                     native_hush(self.owner_bell)
+        self.numbers.cpu = native_thread_time()
         ring_store(&self.running, 0)
 
     def run(self):
@@ -283,6 +284,7 @@ cdef class ServerThread(ServerDesk):
         """Take over what was delivered so far: what ``events()`` and the like then give."""
         self.news_seen = bell_news(&self.x.to_game)
         self.intake.pull()
+        self.ask_again()
 
     def wait(self, double timeout):
         """Sleep until something was delivered after the last ``take`` (True), or ``timeout`` s.
@@ -322,8 +324,9 @@ cdef class ServerThread(ServerDesk):
     @property
     def socket_counters(self):
         """The counters of the socket, as of BatchSocket; the thread is asked for them."""
-        if self.alive:
-            self.ask_report(NO_HANDLE)
+        if self.thread is None or not self.alive:
+            return self.socket.counters_of(&self.socket.c.counters)
+        self.ask_report(NO_HANDLE)
         return self.socket.counters_of(&self.numbers.socket)
 
     def close(self):

@@ -27,6 +27,7 @@ cdef class ServerDesk:
     cdef int settle(self, int status, int tries) except -1
     cdef int ask_report(self, uint32_t handle) except -1
     cdef uint32_t live_index(self, index) except? 0xFFFFFFFF
+    cdef int ask_again(self) except -1
     cdef int reclaim(self) except -1
     cdef int check_payload(self, Py_ssize_t size) except -1
     cdef object many(self, int channel, object indices, const uint8_t[::1] data, object offsets)

@@ -17,13 +17,13 @@ from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.counters cimport SESSION_COUNTERS
 from netcode.session.exchange cimport (
     COMMAND_DISCONNECT, COMMAND_DISCONNECT_ALL, COMMAND_EPOCH, COMMAND_FLUSH, COMMAND_REPORT,
-    NO_HANDLE, TURN_REPORT, exchange_free, exchange_init, exchange_reported, exchange_turn,
-    session_news, session_report,
+    NO_HANDLE, TURN_REPORT, exchange_free, exchange_init, exchange_report, exchange_reported,
+    exchange_turn, session_news, session_report,
 )
 from netcode.session.intake cimport Intake, known_client
 from netcode.session.many cimport checked_cuts, checked_indices, event_row
 from netcode.session.outbox cimport (
-    OUTBOX_GONE, OUTBOX_NO_ROOM, outbox_command, outbox_frame, outbox_free,
+    OUTBOX_GONE, OUTBOX_NO_ROOM, outbox_ask_again, outbox_command, outbox_frame, outbox_free,
     outbox_init, outbox_many, outbox_message, outbox_payload, outbox_reclaim,
 )
 from netcode.session.records cimport bell_tell, records_show, records_unshown
@@ -175,6 +175,7 @@ cdef class ServerDesk:
             tries -= 1
         if ring_load(answer) != asked:
             self.out.waiting.full = True
+            self.out.waiting.again = False
         return 0
 
     cdef int command(self, int kind, uint32_t handle, uint32_t count, uint64_t bits) except -1:
@@ -209,6 +210,12 @@ cdef class ServerDesk:
     def take(self):
         """Take over what the owner has delivered so far: what the methods below then give."""
         self.intake.pull()
+        self.ask_again()
+
+    cdef int ask_again(self) except -1:
+        if self.out.full_count and not self.ended and outbox_ask_again(&self.out):
+            self.show()
+        return 0
 
     cdef int reclaim(self) except -1:
         """The game knows now who left: their slots may have new owners."""
@@ -457,6 +464,9 @@ cdef class ServerDesk:
 
     cdef int ask_report(self, uint32_t handle) except -1:
         """Have ``x.report`` made anew."""
+        if self.ended:
+            exchange_report(&self.x, &self.endpoint.k, NO_HANDLE)
+            return 0
         self.reports += 1
         if self.reports == 0:
             self.reports = 1

@@ -141,5 +141,8 @@ cdef void exchange_free(exchange *x) noexcept nogil
 cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, datagrams *out,
                        double now, uint32_t limit, bint timers) noexcept nogil
 
+# Make the report of COMMAND_REPORT without a command, for who owns the core now.
+cdef void exchange_report(exchange *x, server_core *k, uint32_t handle) noexcept nogil
+
 # The report is complete: let the game read it.
 cdef void exchange_reported(exchange *x) noexcept nogil

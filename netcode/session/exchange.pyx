@@ -147,10 +147,10 @@ cdef void answer_credit(exchange *x, server_core *k, const command *m) noexcept 
     ring_store(&answer.answered, m.count)
 
 
-cdef void make_report(exchange *x, server_core *k, const command *m) noexcept nogil:
+cdef void exchange_report(exchange *x, server_core *k, uint32_t handle) noexcept nogil:
     cdef session_report *r = &x.report
     cdef session *s = &k.session
-    cdef connection *c = NULL if m.handle == NO_HANDLE else core_find(k, m.handle)
+    cdef connection *c = NULL if handle == NO_HANDLE else core_find(k, handle)
     memcpy(r.counts, s.counts, sizeof(r.counts))
     memcpy(r.packet_reasons, s.packet_reasons, sizeof(r.packet_reasons))
     memcpy(r.channel_reasons, s.channel_reasons, sizeof(r.channel_reasons))
@@ -163,7 +163,6 @@ cdef void make_report(exchange *x, server_core *k, const command *m) noexcept no
         r.bytes_received = c.bytes_received
         if c.channel != NULL:
             r.stats = channel_statistics(c.channel)[0]
-    x.asked = m.count
 
 
 cdef void exchange_reported(exchange *x) noexcept nogil:
@@ -217,7 +216,8 @@ cdef int carry_out(exchange *x, server_core *k, const command *m) noexcept nogil
     elif m.kind == COMMAND_EPOCH:
         memcpy(&k.admission.epoch, data, sizeof(double))
     elif m.kind == COMMAND_REPORT:
-        make_report(x, k, m)
+        exchange_report(x, k, m.handle)
+        x.asked = m.count
         return TURN_REPORT
     elif m.kind == COMMAND_STOP:
         x.stopping = True

@@ -2,8 +2,10 @@
 
 A queue lies with the owner; here is how full it is at most: what it held when the owner was last
 asked, and what was pushed since. The owner is asked when that passes half of a limit, so nearly
-never, and then the answer is there before the limit is. Only who finds a queue full and has asked
-already waits for the answer (OUTBOX_ASKED): a queue is said to be full when it is.
+never, and then the answer is there before the limit is. Who finds a queue full while the answer is
+under way waits for it (OUTBOX_ASKED): a queue is said to be full when it is. Of full ones the
+owner is asked again each time the game takes what arrived, all at once, so that a game that goes
+on pushing to those who do not listen waits once a tick at most.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -27,6 +29,8 @@ cdef struct queue_level:
     uint32_t asked               # the question that waits for its answer; 0: none
     uint32_t questions
     bint full                    # the last answer said so
+    bint again                   # the question that waits was asked because of that
+    bint listed                  # among the outbox's full ones
 
 
 cdef struct outbox:
@@ -36,6 +40,8 @@ cdef struct outbox:
     const uint32_t *handles      # of each slot
     const uint8_t *live          # whether a slot has an owner whom the game may talk to
     queue_level *waiting         # OUTBOX_ASKED: whose answer
+    size_t *full                 # places in ``levels`` of those that were full
+    uint32_t full_count
 
 
 # Allocate; 0, or -1 out of memory. ``handles`` and ``live`` are the caller's.
@@ -47,6 +53,9 @@ cdef void outbox_free(outbox *o) noexcept nogil
 
 # A slot has a new owner, whose queues are empty.
 cdef void outbox_open(outbox *o, uint32_t index) noexcept nogil
+
+# Ask again about the queues that were full; whether any was asked.
+cdef bint outbox_ask_again(outbox *o) noexcept nogil
 
 # A command without data but ``bits``, 8 bytes of any kind: 0 or OUTBOX_NO_ROOM.
 cdef int outbox_command(outbox *o, int kind, uint32_t handle, uint32_t count,

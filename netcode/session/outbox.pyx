@@ -18,6 +18,7 @@ __all__ = []
 cdef enum:
     NEAR_BYTES = 2048            # larger messages travel by pointer
     HANDLES = 256                # in one record
+    FULL_MOST = 4096             # full queues that are asked about again by themselves
     FRAME_COST = 11              # what channel_push_frame counts beside the bytes
 
 
@@ -30,23 +31,29 @@ cdef int outbox_init(outbox *o, exchange *x, const channel_config *channels, uin
     o.live = live
     if x.queues:
         o.levels = <queue_level *>calloc(<size_t>max_clients * x.queues, sizeof(queue_level))
-        if o.levels == NULL:
+        o.full = <size_t *>malloc(FULL_MOST * sizeof(size_t))
+        if o.levels == NULL or o.full == NULL:
             return -1
     return 0
 
 
 cdef void outbox_free(outbox *o) noexcept nogil:
     free(o.levels)
+    free(o.full)
     o.levels = NULL
+    o.full = NULL
 
 
 cdef void outbox_open(outbox *o, uint32_t index) noexcept nogil:
     cdef uint32_t i, questions
+    cdef bint listed
     cdef queue_level *level
     for i in range(o.x.queues):
         level = &o.levels[<size_t>index * o.x.queues + i]
         questions = level.questions
+        listed = level.listed
         memset(level, 0, sizeof(queue_level))
+        level.listed = listed
         level.questions = questions  # an answer to the owner before must not pass for one
 
 
@@ -96,12 +103,63 @@ cdef int ask(outbox *o, queue_level *level, uint32_t index, uint32_t queue) noex
     level.asked = level.questions
     level.messages_since = 0
     level.bytes_since = 0
+    level.again = False
     return 0
+
+
+cdef void list_full(outbox *o, queue_level *level) noexcept nogil:
+    if not level.listed and o.full_count < FULL_MOST:
+        level.listed = True
+        o.full[o.full_count] = level - o.levels
+        o.full_count += 1
 
 
 cdef inline bint fits(const queue_level *level, uint32_t most_messages, uint64_t most_bytes,
                       uint64_t size) noexcept nogil:
     return level.messages < most_messages and level.bytes + size <= most_bytes
+
+
+cdef bint take_answer(outbox *o, queue_level *level) noexcept nogil:
+    """Whether the question that waited was answered: then the level is what it is at most now."""
+    cdef credit *answer = &o.x.credits[level - o.levels]
+    if not level.asked or ring_load(&answer.answered) != level.asked:
+        return False
+    level.asked = 0
+    level.messages = answer.messages + level.messages_since
+    level.bytes = answer.bytes + level.bytes_since
+    return True
+
+
+cdef bint is_full(const outbox *o, const queue_level *level, uint32_t queue) noexcept nogil:
+    """Whether it takes nothing at all."""
+    if queue == o.x.queues - 1:
+        return level.bytes + <uint32_t>FRAME_COST > o.channels.frame_bytes
+    return not fits(level, o.channels.channel[queue].queue_messages,
+                    o.channels.channel[queue].queue_bytes, 0)
+
+
+cdef bint outbox_ask_again(outbox *o) noexcept nogil:
+    cdef uint32_t i = 0
+    cdef uint32_t queue
+    cdef queue_level *level
+    cdef bint asked = False
+    while i < o.full_count:
+        level = &o.levels[o.full[i]]
+        queue = <uint32_t>(o.full[i] % o.x.queues)
+        if take_answer(o, level):
+            level.full = is_full(o, level, queue)
+        if not level.full or not o.live[o.full[i] // o.x.queues]:
+            level.listed = False
+            o.full_count -= 1
+            o.full[i] = o.full[o.full_count]
+            continue
+        if not level.asked:
+            if ask(o, level, <uint32_t>(o.full[i] // o.x.queues), queue) != 0:
+                break
+            level.again = True
+            asked = True
+        i += 1
+    return asked
 
 
 cdef inline bint is_high(const queue_level *level, uint32_t most_messages,
@@ -112,21 +170,19 @@ cdef inline bint is_high(const queue_level *level, uint32_t most_messages,
 cdef int admit(outbox *o, uint32_t index, uint32_t queue, uint32_t most_messages,
                uint64_t most_bytes, uint64_t size) noexcept nogil:
     """Whether the queue takes it: 0 and counted, or CHANNEL_FULL or OUTBOX_."""
-    cdef size_t place = <size_t>index * o.x.queues + queue
-    cdef queue_level *level = &o.levels[place]
-    cdef credit *answer = &o.x.credits[place]
+    cdef queue_level *level = &o.levels[<size_t>index * o.x.queues + queue]
     cdef bint room
-    if level.asked and ring_load(&answer.answered) == level.asked:
-        level.asked = 0
-        level.messages = answer.messages + level.messages_since
-        level.bytes = answer.bytes + level.bytes_since
+    if take_answer(o, level):
         level.full = not fits(level, most_messages, most_bytes, size)
+        if level.full:
+            list_full(o, level)
     room = fits(level, most_messages, most_bytes, size)
-    if not level.asked and (not room or is_high(level, most_messages, most_bytes)):
+    if not level.asked and not (level.full and level.listed) and (
+            not room or is_high(level, most_messages, most_bytes)):
         if ask(o, level, index, queue) != 0:
             return OUTBOX_NO_ROOM
     if not room:
-        if level.full:
+        if level.full and not (level.asked and level.again):
             return CHANNEL_FULL
         o.waiting = level
         return OUTBOX_ASKED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -110,11 +111,33 @@ class Host:
     def next_deadline(self) -> float:
         """When ``pump`` has something to do although nothing arrives, or infinity."""
         with self.lock:
-            return min(self.endpoint.next_deadline, self.transport.next_deadline)
+            if self.closed:
+                return math.inf
+            due = self.endpoint.next_deadline
+            return due if self.blocked else min(due, self.transport.next_deadline)
 
     def sleep(self, until: float) -> None:
         """Sleep until ``until``, a datagram, or the next deadline; then it is time to pump."""
         self.transport.wait(max(0.0, min(until, self.next_deadline) - self.clock()))
+
+    @property
+    def socket_counters(self) -> dict[str, int]:
+        """What the back end counted; ask with ``lock`` held."""
+        return self.transport.counters
+
+    # For event loops.
+
+    def fileno(self) -> int:
+        """The descriptor to watch for reading, or -1 when there is none."""
+        return self.transport.fileno()
+
+    def listen(self) -> None:
+        """Have ``fileno`` become readable when there is something for ``pump``."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether datagrams wait until ``fileno`` can be written."""
+        return bool(getattr(self.transport, "blocked", False))
 
     def close(self) -> None:
         """Stop the keeper and close the back end. May be called twice."""

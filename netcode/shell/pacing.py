@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Generator
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -80,31 +81,74 @@ def ticks(loop: Paced[T]) -> Generator[T, None, None]:
 
 
 class Watch:
-    """Polls ``loop`` whenever its socket has something, for as long as it is open."""
+    """Polls ``loop`` whenever its socket has something, for as long as it is open.
+
+    A poll takes a bounded number of datagrams, and the event loop comes back for the rest. One
+    timer stands for whatever the connections wait for next, whatever the loop's body awaits
+    meanwhile. The socket is watched for writing only while the system takes nothing.
+    """
 
     def __init__(self, loop: Polled) -> None:
         self.loop = loop
         self.events = asyncio.get_running_loop()
-        self.descriptor = loop.host.transport.fileno()
+        self.descriptor = loop.host.fileno()
         self.watching = False
+        self.writing = False
+        self.timer: asyncio.TimerHandle | None = None
         if self.descriptor >= 0:
             with contextlib.suppress(NotImplementedError):  # Windows, Proactor
-                self.events.add_reader(self.descriptor, loop.poll)
+                self.events.add_reader(self.descriptor, self.poll)
                 self.watching = True
+        self.arm()
+
+    def poll(self) -> None:
+        """Poll the loop, and see what to wait for next."""
+        self.loop.poll()
+        self.arm()
+
+    def arm(self) -> None:
+        """Watch and time what is due next."""
+        host = self.loop.host
+        if not self.watching or host.closed:
+            return
+        host.listen()
+        if host.blocked != self.writing:
+            self.writing = not self.writing
+            if self.writing:
+                self.events.add_writer(self.descriptor, self.poll)
+            else:
+                self.events.remove_writer(self.descriptor)
+        due = host.next_deadline
+        if due == math.inf:
+            return  # a timer that runs looks once more, and that is all
+        at = self.events.time() + max(0.0, due - host.clock())
+        if self.timer is not None:
+            if self.timer.when() <= at:
+                return  # it will see then that it came early
+            self.timer.cancel()
+        self.timer = self.events.call_at(at, self.on_timer)
+
+    def on_timer(self) -> None:
+        self.timer = None
+        self.poll()
 
     async def sleep(self, until: float) -> None:
-        """Sleep until ``until`` on the host's clock, or one timer of the connection, and poll."""
-        host = self.loop.host
-        pause = max(0.0, min(until, host.next_deadline) - host.clock())
+        """Sleep until ``until`` on the host's clock and poll."""
+        pause = max(0.0, until - self.loop.host.clock())
         await asyncio.sleep(pause if self.watching else min(pause, POLL_SECONDS))
-        self.loop.poll()
+        self.poll()
 
     def close(self) -> None:
         """Stop watching. May be called twice, and after the event loop closed."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         if self.watching:
             self.watching = False
             with contextlib.suppress(RuntimeError, ValueError):
                 self.events.remove_reader(self.descriptor)
+                if self.writing:
+                    self.events.remove_writer(self.descriptor)
 
 
 class AsyncTicks(Generic[T]):

@@ -25,6 +25,7 @@ from netcode.session import (
     ClientConnected,
     ClientDisconnected,
     ConnectionStats,
+    ServerDesk,
     ServerEndpoint,
 )
 from netcode.shell.channels import ChannelNames
@@ -66,7 +67,7 @@ class ServerLoop(Generic[I]):
 
     def __init__(
         self,
-        endpoint: ServerEndpoint,
+        endpoint: ServerEndpoint | ServerDesk,
         host: Host,
         schedule: TickSchedule,
         registry: MessageRegistry,
@@ -169,8 +170,8 @@ class ServerLoop(Generic[I]):
             self.stats.overruns += self.schedule.dropped
             self.refusals.overrun(self.schedule.dropped, now)
         if now >= self.refusals.next_at:
-            self.refusals.update(self.endpoint.counters, now)
             with self.host.lock:
+                self.refusals.update(self.endpoint.counters, now)
                 # The wall clock may have been set since, or this machine have slept.
                 self.endpoint.epoch = epoch_of(self.clock)
         self.present = list(self.roster.values())

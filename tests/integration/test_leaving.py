@@ -16,7 +16,7 @@ from virtual_game import MESSAGES, Chat, Input, Ship
 
 import netcode as nc
 
-pytestmark = pytest.mark.udp
+pytestmark = [pytest.mark.udp, pytest.mark.usefixtures("driver")]
 
 
 def make() -> nc.Server[Input]:

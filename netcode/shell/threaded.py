@@ -1,0 +1,84 @@
+"""A server's host whose connections and socket belong to an I/O thread."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Final
+
+from netcode.io import ServerThread
+from netcode.shell.host import Host
+
+__all__ = ["ThreadedHost"]
+
+CALM: Final = 0.004
+"""Seconds between two looks at what was delivered, while the game waits for its tick: the
+thread answers peers by itself, so nothing but replies to requests would gain by more."""
+
+
+class ThreadedHost(Host):
+    """A Host that only takes and flushes: the thread does the rest, at any time.
+
+    ``lock`` is between the threads of the game; the I/O thread knows none.
+    """
+
+    endpoint: ServerThread
+
+    def __init__(self, thread: ServerThread) -> None:
+        super().__init__(thread, thread.socket, time.monotonic)
+        self.listening = False
+        self.looked = 0.0
+
+    def start(self) -> None:
+        self.endpoint.start()
+
+    def pump(self) -> None:
+        """Let the thread have what was queued, and take what it delivered."""
+        with self.lock:
+            if self.closed:
+                return
+            self.pumped = self.looked = self.clock()
+            self.listening = False
+            self.endpoint.flush()
+            self.endpoint.take()
+
+    def flush(self) -> None:
+        with self.lock:
+            if not self.closed:
+                self.endpoint.flush()
+
+    @property
+    def next_deadline(self) -> float:
+        return math.inf if self.listening or self.closed else self.looked + CALM
+
+    def sleep(self, until: float) -> None:
+        now = self.clock()
+        calm = min(until, self.looked + CALM) - now
+        if calm > 0:
+            time.sleep(calm)
+            now = self.clock()
+        if until > now:
+            self.endpoint.wait(until - now)
+
+    @property
+    def socket_counters(self) -> dict[str, int]:
+        return self.endpoint.socket_counters
+
+    def fileno(self) -> int:
+        return self.endpoint.fileno()
+
+    def listen(self) -> None:
+        if not self.listening and self.clock() >= self.looked + CALM:
+            self.listening = True
+            self.endpoint.listen()
+
+    @property
+    def blocked(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Let the thread finish and end it. May be called twice."""
+        with self.lock:
+            if not self.closed:
+                self.closed = True
+                self.endpoint.close()
