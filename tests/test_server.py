@@ -6,10 +6,20 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+from virtual_desk import DeskHost
 from virtual_game import TICK, Bought, Buy, Chat, Game, Input, Rock, Ship, Stranger
 
 import netcode as nc
 from netcode.session import ConnectionStats
+
+
+@pytest.fixture(autouse=True, params=["endpoint", "desk"])
+def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test here holds for both: the loop's own endpoint, and one that another owns."""
+    chosen: str = request.param
+    if chosen == "desk":
+        monkeypatch.setattr("netcode.server.Host", DeskHost)
+    return chosen
 
 
 @pytest.fixture
