@@ -177,7 +177,8 @@ class Server(ServerLoop[I], Generic[I]):
             host = ThreadedHost(ServerThread(endpoint, opened))
         else:
             host = Host(endpoint, conditioned(opened, link, clock), clock)
-        super().__init__(host.endpoint, host, schedule, registry, names, input, default)
+        driven: Any = host.endpoint
+        super().__init__(driven, host, schedule, registry, names, input, default)
 
     @property
     def address(self) -> str:

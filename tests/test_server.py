@@ -10,7 +10,10 @@ from virtual_desk import DeskHost
 from virtual_game import TICK, Bought, Buy, Chat, Game, Input, Rock, Ship, Stranger
 
 import netcode as nc
+import netcode.testing
+from netcode.io import BACKENDS, MemoryNetwork
 from netcode.session import ConnectionStats
+from netcode.shell.threaded import ThreadedHost
 
 
 @pytest.fixture(autouse=True, params=["endpoint", "desk"])
@@ -298,6 +301,34 @@ def test_wrong_options_say_what_is_wrong() -> None:
         nc.Server("127.0.0.1:0", key=b"short")
     with pytest.raises(nc.ConfigError, match="max_clients"):
         nc.Server("127.0.0.1:0", max_clients=0)
+
+
+def test_who_moves_the_datagrams(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = MemoryNetwork()
+    with pytest.raises(nc.ConfigError, match="io is 'fast'; it must be"):
+        nc.Server("127.0.0.1:0", io="fast")  # type: ignore[call-overload]
+    for options, why in (
+        ({"transport": network.bind(("127.0.0.1", 40000))}, "needs a UDP socket"),
+        ({"link": (nc.testing.Link(seed=1), None)}, "no simulated lines"),
+        ({"clock": network.now}, "keeps its own time"),
+    ):
+        with pytest.raises(nc.ConfigError, match=why):
+            nc.Server("127.0.0.1:0", io="thread", **options)
+        with nc.Server("127.0.0.1:0", max_clients=300, **options) as server:
+            assert not isinstance(server.host, ThreadedHost)
+    if BACKENDS[0] == "python":
+        return
+    for processors, options, threaded in (
+        (2, {}, False),
+        (2, {"max_clients": 257}, True),
+        (1, {"max_clients": 257}, False),
+        (None, {"max_clients": 257}, False),
+        (2, {"max_clients": 257, "io": "poll"}, False),
+        (1, {"io": "thread"}, True),
+    ):
+        monkeypatch.setattr("os.cpu_count", lambda n=processors: n)
+        with nc.Server("127.0.0.1:0", **options) as server:
+            assert isinstance(server.host, ThreadedHost) is threaded
 
 
 @pytest.mark.parametrize("address", [":40000", "0.0.0.0:40000", "[::]:0", "192.0.2.1:40000"])

@@ -5,12 +5,10 @@ For drivers. A driver (the game loop's poll, an asyncio callback, an I/O thread)
 alive. Ownership: at any time one thread owns the core, and it alone calls anything here or any
 method of that endpoint; an unlocked call from another thread would reuse a nonce. To share, either
 
-- hold one lock around every call, from either side (``netcode.host`` does), or
-- let the I/O thread own the core for good, and talk to it through rings (``ring.pxd``): commands in
-  (push, frame, disconnect: by handle, see ``handle_of``) that it carries out with ``core_push`` and
-  the like, which refuse a handle whose connection has ended; deliveries and events out, copied from
-  ``session.received`` and ``events``. After copying events it calls ``core_events_read``, only
-  when the game has taken them: that gives the slots free for new owners.
+- hold one lock around every call, from either side (``netcode.shell.host`` does), or
+- let an I/O thread own the core for good, and talk to it through rings: ``exchange.pxd``. What it
+  carries out names connections by handle (``handle_of``); ``core_push`` and the like refuse one
+  whose connection has ended. Slots have new owners only after the game has read that the old left.
 
 Memory: ``out`` must not be touched by another thread between the call that fills it and the time
 it has been sent and cleared. Events and the inbox are bounded; a driver that does not read them

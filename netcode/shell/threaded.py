@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Final
+from typing import Any, Final
 
 from netcode.io import ServerThread
 from netcode.shell.host import Host
@@ -22,15 +22,15 @@ class ThreadedHost(Host):
     ``lock`` is between the threads of the game; the I/O thread knows none.
     """
 
-    endpoint: ServerThread
-
     def __init__(self, thread: ServerThread) -> None:
-        super().__init__(thread, thread.socket, time.monotonic)
+        driven: Any = thread  # not by this: it drives itself
+        super().__init__(driven, thread.socket, time.monotonic)
+        self.thread = thread
         self.listening = False
         self.looked = 0.0
 
     def start(self) -> None:
-        self.endpoint.start()
+        self.thread.start()
 
     def pump(self) -> None:
         """Let the thread have what was queued, and take what it delivered."""
@@ -39,13 +39,13 @@ class ThreadedHost(Host):
                 return
             self.pumped = self.looked = self.clock()
             self.listening = False
-            self.endpoint.flush()
-            self.endpoint.take()
+            self.thread.flush()
+            self.thread.take()
 
     def flush(self) -> None:
         with self.lock:
             if not self.closed:
-                self.endpoint.flush()
+                self.thread.flush()
 
     @property
     def next_deadline(self) -> float:
@@ -58,19 +58,19 @@ class ThreadedHost(Host):
             time.sleep(calm)
             now = self.clock()
         if until > now:
-            self.endpoint.wait(until - now)
+            self.thread.wait(until - now)
 
     @property
     def socket_counters(self) -> dict[str, int]:
-        return self.endpoint.socket_counters
+        return self.thread.socket_counters
 
     def fileno(self) -> int:
-        return self.endpoint.fileno()
+        return self.thread.fileno()
 
     def listen(self) -> None:
         if not self.listening and self.clock() >= self.looked + CALM:
             self.listening = True
-            self.endpoint.listen()
+            self.thread.listen()
 
     @property
     def blocked(self) -> bool:
@@ -81,4 +81,4 @@ class ThreadedHost(Host):
         with self.lock:
             if not self.closed:
                 self.closed = True
-                self.endpoint.close()
+                self.thread.close()

@@ -71,9 +71,7 @@ def test_game_code_that_keeps_the_gil_stops_nothing() -> None:
     """Longer than the timeout: the clients stay, are acked at once, and nothing is lost."""
     with (
         selfish_server("thread", 1.6) as address,
-        nc.connect(
-            address, input=Input, tables=[Ship], messages=MESSAGES, lost_after=1
-        ) as client,
+        nc.connect(address, input=Input, tables=[Ship], messages=MESSAGES, lost_after=1) as client,
     ):
         client.send(Chat("block"))
         start = time.monotonic()
@@ -101,9 +99,7 @@ def test_without_the_thread_it_would_be_lost() -> None:
     """The test above can fail."""
     with (
         selfish_server("poll", 2.5) as address,
-        nc.connect(
-            address, input=Input, tables=[Ship], messages=MESSAGES, lost_after=1
-        ) as client,
+        nc.connect(address, input=Input, tables=[Ship], messages=MESSAGES, lost_after=1) as client,
     ):
         client.send(Chat("block"))
         end = time.monotonic() + 2.4

@@ -67,7 +67,7 @@ def test_messages_go_both_ways(many: bool) -> None:
             return all(len(each) == 200 for each in got.values())
 
         until(echo, *peers)
-        assert got == dict.fromkeys(range(3), list(range(200)))
+        assert list(got.values()) == [list(range(200))] * 3
         heard: dict[int, list[tuple[int, bytes]]] = {at: [] for at in range(3)}
 
         def listen() -> bool:
@@ -313,9 +313,14 @@ def test_closing_the_socket_ends_it() -> None:
     server.socket.close()
     until(lambda: not server.alive)
     with pytest.raises(ConnectionClosed, match="thread has ended"):
-        while True:  # more than the ring holds: somebody would have to empty it
-            server.epoch += 1
+        fill(server)
     server.close()
+
+
+def fill(server: ServerThread) -> None:
+    """With more than the ring holds: somebody would have to empty it."""
+    while True:
+        server.epoch += 1
 
 
 END = """
@@ -334,7 +339,8 @@ while not server.connected:
 @pytest.mark.parametrize("end", ["sys.exit(3)", "raise KeyboardInterrupt", "del server"])
 def test_an_interpreter_that_just_ends(end: str) -> None:
     """It neither hangs nor crashes, and what was flushed is sent."""
-    code = END.format(path=sys.path, end="server.push(0, RELIABLE, b'last')\nserver.flush()\n" + end)
+    words = "server.push(0, RELIABLE, b'last')\nserver.flush()\n"
+    code = END.format(path=sys.path, end=words + end)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
