@@ -47,7 +47,7 @@ cdef enum:
     INBOX_ENTRIES = 1 << 18
     LEAST_RING = 1 << 18         # bytes of the command ring,
     MOST_RING = 1 << 25
-    RING_PER_CLIENT = 2048
+    RING_PER_CLIENT = 512
     ROOM_TRIES = 1 << 30         # an owner that runs makes room
     ANSWER_TRIES = 200           # one that cannot answer soon is taken to have said "full"
 

@@ -117,6 +117,7 @@ cdef struct exchange:
     uint32_t handed_entries
     bint drained                 # the game took all, and the inbox began a new round
     bint barrier                 # flush before the next command
+    uint32_t unsent              # turns in a row that only carried out commands
     bint stopping
     bint wake
     uint64_t gone

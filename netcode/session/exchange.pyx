@@ -40,6 +40,7 @@ cdef enum:
     TOGETHER_ENTRIES = 1024
     SPENT = 16                   # inboxes that may wait to be used again
     COMMANDS_PER_TURN = 1024     # so that the socket does not wait for a tick's commands
+    UNSENT_TURNS = 256           # that commands may hold up sending: a full ring of small ones
     AHEAD = 8
 
 
@@ -379,7 +380,13 @@ cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, d
     bits |= carry_out_all(x, k, out, limit)
     if timers:
         core_drive_update(k, out, now)
-    left = core_drive_send(k, out, now, limit)
+    if bits & TURN_MORE and x.unsent < UNSENT_TURNS:
+        # What is put in together leaves together: two messages to one client in one datagram.
+        x.unsent += 1
+        left = k.dirty_count
+    else:
+        x.unsent = 0
+        left = core_drive_send(k, out, now, limit)
     if left:
         bits |= TURN_MORE
     elif x.barrier:

@@ -305,6 +305,26 @@ def test_arrays_and_epoch() -> None:
     assert table.desk.counters["request_expired"] > 0
 
 
+def test_what_is_put_in_together_leaves_together() -> None:
+    """However many commands lie between two messages to one client: one datagram for both."""
+    table = Table(4)
+    table.run(0.5)
+    desk = table.desk
+    for _ in range(3):
+        desk.push_many([0, 1, 2], UNRELIABLE, b"first")
+        for _ in range(2000):  # more than the owner carries out in a turn
+            desk.push(3, RELIABLE, b"")
+        desk.push_many([0, 1, 2], UNRELIABLE, b"last")
+        desk.flush()
+        for _ in range(20):
+            table.step()
+    for index, client in enumerate(list(table.clients.values())[:3]):
+        assert [data for _, data in spoken(client)] == [b"first", b"last"] * 3
+        transport = desk.stats(index).transport
+        assert transport is not None
+        assert transport.packets_sent == 3
+
+
 @pytest.mark.parametrize("limit", [0, 1, 7])
 def test_what_is_flushed_leaves_before_what_comes_later(limit: int) -> None:
     """The last words reach a client before it hears that it is disconnected."""
