@@ -304,7 +304,7 @@ cdef class ServerThread(ServerDesk):
             with nogil:
                 ready = native_wait(self.game_bell, -1, False, left)
             bell_awake(&self.x.to_game)
-            if ready > 0:
+            if ready > 0 and not self.closed:
                 native_hush(self.game_bell)
             PyErr_CheckSignals()
             if bell_news(&self.x.to_game) != self.news_seen:
@@ -356,6 +356,7 @@ cdef class ServerThread(ServerDesk):
                 self.thread.join()
         self.ended = True
         self.socket.close()
+        native_ring(self.game_rope)  # who still waits comes back
         self.hang_up()
 
     cdef int hang_up(self) except -1:

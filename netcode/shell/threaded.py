@@ -52,6 +52,7 @@ class ThreadedHost(Host):
         return math.inf if self.listening or self.closed else self.looked + CALM
 
     def sleep(self, until: float) -> None:
+        self.flush()  # answers that were put in while taking, such as a welcome
         now = self.clock()
         calm = min(until, self.looked + CALM) - now
         if calm > 0:
@@ -68,6 +69,7 @@ class ThreadedHost(Host):
         return self.thread.fileno()
 
     def listen(self) -> None:
+        self.flush()
         if not self.listening and self.clock() >= self.looked + CALM:
             self.listening = True
             self.thread.listen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import subprocess
@@ -107,6 +108,33 @@ def test_without_the_thread_it_would_be_lost() -> None:
             client.update(Input())
             time.sleep(0.01)
         assert client.reason == "timeout"
+
+
+@pytest.mark.parametrize("loop", ["for", "async for"])
+def test_who_joins_a_slow_tick_loop_does_not_wait_for_a_tick(loop: str) -> None:
+    """The hello is answered between two ticks, as in a loop that polls."""
+    server = nc.Server("127.0.0.1:0", input=Input, messages=MESSAGES, tick_rate=0.5, io="thread")
+    server.table(Ship)
+
+    async def serve() -> None:
+        async for _ in server:
+            pass
+
+    def run() -> None:
+        if loop == "for":
+            for _ in server:
+                pass
+        else:
+            asyncio.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    start = time.monotonic()
+    with nc.connect(server.address, input=Input, tables=[Ship], messages=MESSAGES):
+        assert time.monotonic() - start < 1.0
+    server.stop()
+    thread.join(5)
+    assert server.closed
 
 
 class Storm:

@@ -231,14 +231,14 @@ def test_breaking_out_of_async_for_and_cancelling_close() -> None:
     asyncio.run(cancelled())
 
 
-def test_an_interpreter_that_just_ends_tells_its_clients() -> None:
+def test_an_interpreter_that_just_ends_tells_its_clients(driver: str) -> None:
     code = textwrap.dedent(
         f"""
         import sys
         sys.path[:0] = {sys.path!r}
         import netcode as nc
         from virtual_game import Input, Ship
-        server = nc.Server("127.0.0.1:0", input=Input)
+        server = nc.Server("127.0.0.1:0", input=Input, io={driver!r})
         server.table(Ship)
         print(server.address, flush=True)
         loop = iter(server)
@@ -308,14 +308,14 @@ def test_a_forked_child_that_closes_ends_nothing(who: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a child here")
-def test_ctrl_c_while_the_loop_waits() -> None:
+def test_ctrl_c_while_the_loop_waits(driver: str) -> None:
     code = textwrap.dedent(
         f"""
         import sys
         sys.path[:0] = {sys.path!r}
         import netcode as nc
         from virtual_game import Input, Ship
-        server = nc.Server("127.0.0.1:0", input=Input, tick_rate=2)
+        server = nc.Server("127.0.0.1:0", input=Input, tick_rate=2, io={driver!r})
         server.table(Ship)
         print(server.address, flush=True)
         try:

@@ -162,6 +162,16 @@ def test_waiting_for_deliveries(server) -> None:
     peer.close()
 
 
+def test_closing_ends_a_wait(server) -> None:
+    answers: list[bool] = []
+    waiter = threading.Thread(target=lambda: answers.append(server.wait(60.0)))
+    waiter.start()
+    time.sleep(0.05)
+    server.close()
+    waiter.join(5)
+    assert answers == [False]
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that send signals")
 def test_a_signal_is_handled_while_waiting(server) -> None:
     class Rang(Exception):
