@@ -1,8 +1,8 @@
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from netcode.session.batch import DatagramBatch
 from netcode.session.config import ServerConfig
@@ -13,9 +13,10 @@ from netcode.session.stats import ConnectionStats
 
 __all__ = ["ServerDesk"]
 
+@disjoint_base
 class ServerDesk:
     epoch: float
-    def __init__(self, endpoint: ServerEndpoint) -> None: ...
+    def __new__(cls, endpoint: ServerEndpoint) -> Self: ...
     @property
     def endpoint(self) -> ServerEndpoint: ...
     @property

@@ -1,4 +1,9 @@
+from typing import final
+
 __all__: list[str] = []
 
+@final
 class Held: ...
+
+@final
 class Intake: ...
