@@ -88,7 +88,7 @@ def freeze(shape: Shape, counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint1
             cells = n[at].reshape(*RESIDUALS, 2)
             whole = lean(cells.sum(1), law[at].reshape(RESIDUALS)[:, 0], 2.0)
             p[at] = lean(cells, np.repeat(whole[:, None], RESIDUALS[1], 1), 4.0).ravel()
-    return clamp_probabilities(p)
+    return clamp_probabilities(65536 * p)
 
 
 def lean(
