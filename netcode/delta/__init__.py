@@ -21,6 +21,7 @@ The value coder, a section's changes against two baselines, in its own rooms:
     course      the values of a vector that an angle leads
     motion      bodies: what neighbours and their own past predict
     changes     one section, encoded, decoded or counted by the same lines
+    tokens      residuals in one step of the range coder
     coder       the class around it
     tables      probabilities for a schema nobody trained
     model       the frozen model and its file

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from netcode.delta.course cimport pace
 from netcode.delta.heading cimport heading_model
 from netcode.delta.motion cimport motion
 from netcode.delta.rangecoder cimport range_coder
@@ -24,9 +25,9 @@ cdef struct section_coder:
     int32_t *t             # read by the encoder, written by the decoder
     uint64_t *moved        # [n] groups that differ between A and B
     uint64_t *differs      # [n] groups that differ between T and A (encoder)
-    uint32_t *diff         # [n] scratch
     motion m
     heading_model heading
+    pace pace
     range_coder c
     uint32_t moving        # whether the entity's course moved from B to A
     bint bad

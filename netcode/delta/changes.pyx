@@ -1,13 +1,12 @@
 """One section's changes: what of a slot list in T differs from A, in coding order."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from netcode.delta.contexts cimport TREE_BITS, eighths_bucket, expected_bucket, seen_bucket
+from netcode.delta.contexts cimport eighths_bucket, expected_bucket, seen_bucket
 from netcode.delta.course cimport course, course_code, course_predict
 from netcode.delta.integer cimport (
     absolute,
-    log_eighths,
     multiply,
     quaternion,
     scale_turn,
@@ -22,8 +21,6 @@ from netcode.delta.motion cimport (
     body_place,
     find_near,
     judge,
-    grid_gap,
-    grid_put,
     motion,
     motion_open,
     predict,
@@ -31,7 +28,15 @@ from netcode.delta.motion cimport (
     set_near,
     set_reach,
 )
-from netcode.delta.order cimport CHUNK, NEIGHBOURS, add_first, chunk, order_chunk
+from netcode.delta.order cimport (
+    CHUNK,
+    chunk,
+    grid_put,
+    grid_ring,
+    nearest,
+    nearest_before,
+    order_chunk,
+)
 from netcode.delta.rangecoder cimport (
     CODER_DECODE,
     CODER_ENCODE,
@@ -47,6 +52,8 @@ from netcode.delta.shape cimport (
     KIND_INT,
     KIND_QUATERNION,
     KIND_VECTOR,
+    FLAG_OLD,
+    FLAG_STEP,
     lane_group,
     table_shape,
 )
@@ -63,47 +70,84 @@ from netcode.delta.values cimport (
 
 __all__ = []
 
-cdef void note_differences(
-    section_coder *s, const int32_t *x, const int32_t *y, uint64_t *groups
+cdef enum:
+    BLOCK = 64             # entities whose lanes are compared at a time
+
+cdef inline void differences(
+    const int32_t *x, const int32_t *y, const uint16_t *slots, uint32_t n, uint32_t *out
 ) noexcept nogil:
-    """Which groups of which entities differ, a bit each."""
-    cdef uint32_t n = s.n
+    """Add the bits in which two lanes differ; ``slots`` is NULL when they follow one another."""
     cdef uint32_t i
-    cdef uint32_t *diff = s.diff
-    cdef const int32_t *p
-    cdef const int32_t *q
-    cdef const lane_group *g
-    cdef int k, j
-    cdef bint whole = s.slots[n - 1] - s.slots[0] == <int>n - 1
-    memset(groups, 0, n * sizeof(uint64_t))
-    for k in range(s.shape.n_groups):
-        g = &s.groups[k]
-        for j in range(g.n):
-            p = x + <size_t>g.lane[j] * s.capacity
-            q = y + <size_t>g.lane[j] * s.capacity
-            if whole:
-                p += s.slots[0]
-                q += s.slots[0]
-                if j == 0:
-                    for i in range(n):
-                        diff[i] = <uint32_t>(p[i] ^ q[i])
-                else:
-                    for i in range(n):
-                        diff[i] |= <uint32_t>(p[i] ^ q[i])
-            else:
-                for i in range(n):
-                    diff[i] = (diff[i] if j else 0) | <uint32_t>(p[s.slots[i]] ^ q[s.slots[i]])
+    if slots == NULL:
         for i in range(n):
-            groups[i] |= <uint64_t>(diff[i] != 0) << k
+            out[i] |= <uint32_t>(x[i] ^ y[i])
+    else:
+        for i in range(n):
+            out[i] |= <uint32_t>(x[slots[i]] ^ y[slots[i]])
+
+
+cdef inline void fold(
+    const uint32_t *found, uint32_t n, int k, uint32_t *low, uint64_t *groups
+) noexcept nogil:
+    """Set the bit of group ``k`` where something was found."""
+    cdef uint32_t i
+    cdef uint32_t any = 0
+    cdef uint32_t bit
+    for i in range(n):
+        any |= found[i]
+    if not any:
+        return
+    if k >= 32:
+        for i in range(n):
+            groups[i] |= <uint64_t>(found[i] != 0) << k
+        return
+    bit = <uint32_t>1 << k
+    for i in range(n):
+        low[i] |= bit if found[i] else 0
 
 
 cdef void survey(section_coder *s) noexcept nogil:
-    """Which groups moved in (B, A), and, when T is known, which differ from A."""
-    note_differences(s, s.a, s.b, s.moved)
-    if s.c.mode == CODER_DECODE:
-        memset(s.differs, 0, s.n * sizeof(uint64_t))
-    else:
-        note_differences(s, s.t, s.a, s.differs)
+    """Which groups moved in (B, A), and, when T is known, which differ from A: a bit each."""
+    cdef uint32_t moved[BLOCK]
+    cdef uint32_t differs[BLOCK]
+    cdef uint32_t low_moved[BLOCK]
+    cdef uint32_t low_differs[BLOCK]
+    cdef uint32_t start = 0
+    cdef uint32_t n, i
+    cdef const uint16_t *slots
+    cdef const lane_group *g
+    cdef size_t at
+    cdef int j, k
+    cdef bint known = s.c.mode != CODER_DECODE
+    while start < s.n:
+        n = s.n - start if s.n - start < BLOCK else BLOCK
+        slots = s.slots + start
+        if slots[n - 1] - slots[0] == <int>n - 1:
+            slots = NULL
+        memset(low_moved, 0, n * sizeof(uint32_t))
+        memset(low_differs, 0, n * sizeof(uint32_t))
+        memset(s.moved + start, 0, n * sizeof(uint64_t))
+        memset(s.differs + start, 0, n * sizeof(uint64_t))
+        for k in range(s.shape.n_groups):
+            g = &s.groups[k]
+            memset(moved, 0, n * sizeof(uint32_t))
+            memset(differs, 0, n * sizeof(uint32_t))
+            for j in range(g.n):
+                at = <size_t>g.lane[j] * s.capacity
+                if slots == NULL:
+                    at += s.slots[start]
+                if s.m.history:
+                    differences(s.a + at, s.b + at, slots, n, moved)
+                if known:
+                    differences(s.t + at, s.a + at, slots, n, differs)
+            if s.m.history:
+                fold(moved, n, k, low_moved, s.moved + start)
+            if known:
+                fold(differs, n, k, low_differs, s.differs + start)
+        for i in range(n):
+            s.moved[start + i] |= low_moved[i]
+            s.differs[start + i] |= low_differs[i]
+        start += n
 
 
 cdef inline uint32_t speed_bucket(const body *x) noexcept nogil:
@@ -134,7 +178,7 @@ cdef void plan_course(
     course_predict(
         way, &s.heading, s.groups[k].n, old, older,
         <int64_t><uint32_t>s.t[at] >> down << up, <int64_t><uint32_t>s.a[at] >> down << up,
-        <int64_t><uint32_t>s.b[at] >> down << up, 1 << up, s.m.num, s.m.den,
+        <int64_t><uint32_t>s.b[at] >> down << up, 1 << up, &s.pace,
     )
 
 
@@ -236,24 +280,23 @@ cdef inline uint32_t state_of(const section_coder *s, uint32_t slot) noexcept no
 
 
 cdef inline uint32_t flag_context(
-    section_coder *s, int k, uint32_t slot, uint32_t moved, uint32_t history
+    const section_coder *s, const lane_group *g, size_t at, uint32_t moved, uint32_t state,
+    uint32_t history
 ) noexcept nogil:
-    """0..1023 (0..63 for bodies): how a group moved from B to A, the state, earlier flags."""
-    cdef const lane_group *g = &s.groups[k]
-    cdef size_t at = <size_t>g.lane[0] * s.capacity + slot
+    """0..1023, without a position: how a group moved from B to A, the state, earlier flags."""
     cdef int64_t step
-    if s.shape.position >= 0:
-        return (moved if s.m.history else 7) << 3 | history
-    if g.kind == KIND_ENUM and g.bits <= TREE_BITS:
+    if g.rule == FLAG_OLD:
         return (<uint32_t>s.a[at] & 63) << 3 | history
-    if g.kind == KIND_ANGLE or g.kind == KIND_INT:
+    if g.rule == FLAG_STEP:
         if not s.m.history:
-            return 960 | state_of(s, slot)
+            return 960 | state
+        if not moved:
+            return (history & 1) << 6 | state
         step = absolute(<int64_t><uint32_t>s.a[at] - <int64_t><uint32_t>s.b[at])
         if g.kind == KIND_ANGLE and step > g.top[0] >> 1:
             step = g.top[0] + 1 - step
         step = seen_bucket(step, 1) - 1
-        return <uint32_t>(step if step < 6 else 6) << 7 | (history & 1) << 6 | state_of(s, slot)
+        return <uint32_t>(step if step < 6 else 6) << 7 | (history & 1) << 6 | state
     if not s.m.history:
         return 63 << 3 | history
     return ((moved << 1) + s.moving) << 3 | history
@@ -267,21 +310,28 @@ cdef void code_groups(
     cdef uint64_t differs = s.differs[i]
     cdef uint64_t coded = 0
     cdef uint32_t history = 0
-    cdef uint32_t at
+    cdef uint32_t at, aside
+    cdef const lane_group *g
     cdef int k, bit
     cdef int last = s.shape.n_groups - 1
     cdef seen_errors seen
     seen.total = 0
     seen.n = 0
     s.moving = s.shape.course >= 0 and (moved >> s.shape.course) & 1
-    for k in range(s.shape.n_groups):
+    aside = state_of(s, slot) if x == NULL else neighbour_state(s, x)
+    for k in range(last + 1):
+        g = &s.groups[k]
         if k == last and coded == 0:
             bit = 1
         else:
-            at = flag_context(s, k, slot, <uint32_t>(moved >> k & 1), history)
+            at = <uint32_t>(moved >> k & 1)
             if x != NULL:
-                at = at << 3 | neighbour_state(s, x)
-            bit = code(&s.c, s.groups[k].flag + at, <int>(differs >> k & 1))
+                at = ((at if s.m.history else 7) << 3 | history) << 3 | aside
+            else:
+                at = flag_context(
+                    s, g, <size_t>g.lane[0] * s.capacity + slot, at, aside, history
+                )
+            bit = code(&s.c, g.flag + at, <int>(differs >> k & 1))
         history = (history << 1 | <uint32_t>bit) & 7
         if bit:
             coded |= <uint64_t>1 << k
@@ -335,8 +385,9 @@ cdef void order_bodies(section_coder *s, uint64_t moving) noexcept nogil:
     cdef const lane_group *q = &s.groups[s.shape.rotation] if s.shape.rotation >= 0 else NULL
     cdef chunk *c = &m.chunk
     cdef int32_t place[3]
+    cdef nearest near
     cdef uint32_t i = 0
-    cdef int k
+    cdef int k, at
     cdef int64_t inverse = 0
     cdef int64_t n = 0
     cdef bint reached = False
@@ -351,21 +402,21 @@ cdef void order_bodies(section_coder *s, uint64_t moving) noexcept nogil:
                 c.item[c.n] = <int32_t>i
                 c.n += 1
             i += 1
-        order_chunk(c, m.n)
+        order_chunk(c)
         if not reached and c.n > 1:
             for k in range(1, c.n):
-                inverse += (<int64_t>1 << 32) // (c.near[k].gap[0] + 1)
+                inverse += (<int64_t>1 << 32) // (c.best[k] + 1)
             n = c.n - 1
             set_reach(m, inverse, n)
             reached = True
-        for k in range(NEIGHBOURS + 1, c.n):
-            add_first(c, k, m.n)
         for k in range(c.n):
-            m.bodies[m.n].index = <uint32_t>c.item[k]
-            m.bodies[m.n].slot = s.slots[c.item[k]]
-            body_place(m, &m.bodies[m.n], &s.groups[s.shape.position], q, s.a, s.b, s.capacity)
-            set_near(m, m.n, &c.near[k])
-            m.n += 1
+            at = m.n + k
+            m.bodies[at].index = <uint32_t>c.item[k]
+            m.bodies[at].slot = s.slots[c.item[k]]
+            body_place(m, &m.bodies[at], &s.groups[s.shape.position], q, s.a, s.b, s.capacity)
+            nearest_before(c, k, &near)
+            set_near(m, at, &near, m.n)
+        m.n += c.n
     if not reached:
         set_reach(m, 1 << 24, 1)
 
@@ -390,21 +441,18 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
         code_body(s, at, m.bodies[at].index)
     for at in range(m.n):
         if m.bodies[at].changed:
-            grid_put(m, at)
+            grid_put(&m.grid, m.bodies[at].place[0], m.bodies[at].place[1])
     for i in range(s.n):
         if s.moved[i] & moving:
             continue
         place_of(s, s.slots[i], place)
-        # the distance beside the reach
-        context = log_eighths(256 * <uint64_t>grid_gap(m, place) // <uint64_t>m.reach) >> 2
-        if context > 63:
-            context = 63
+        context = grid_ring(&m.grid, place[0], place[1])
         context += 64 * (s.moved[i] != 0) if m.history else 128
         if code(&s.c, context, s.differs[i] != 0):
             at = m.n
             start_body(s, at, i)
             m.n += 1
-            grid_put(m, at)
+            grid_put(&m.grid, place[0], place[1])
 
 
 cdef void run_plain(section_coder *s) noexcept nogil:
@@ -420,6 +468,9 @@ cdef void run_plain(section_coder *s) noexcept nogil:
 cdef int64_t section_run(section_coder *s) noexcept nogil:
     """Code the section; bytes written (encoder), 0, or a reason."""
     s.bad = False
+    s.pace.den = s.m.den
+    s.pace.ahead = (<int64_t>s.m.num << 16) // s.m.den
+    s.pace.per_tick = 65536 // s.m.den + (65536 % s.m.den != 0)
     survey(s)
     if s.shape.position >= 0:
         run_bodies(s)

@@ -11,6 +11,7 @@ cdef class SectionCoder:
     cdef readonly uint32_t capacity
     cdef section_coder s
     cdef object probabilities
+    cdef object tokens
     cdef readonly object counts
     cdef int prepare(
         self, int32_t[:, ::1] t, const int32_t[:, ::1] a, const int32_t[:, ::1] b,

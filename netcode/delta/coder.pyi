@@ -17,7 +17,11 @@ class SectionCoder:
     capacity: int
     counts: npt.NDArray[np.uint32]
     def __new__(
-        cls, shape: Shape, capacity: int, probabilities: npt.NDArray[np.uint16] | None = None
+        cls,
+        shape: Shape,
+        capacity: int,
+        probabilities: npt.NDArray[np.uint16] | None = None,
+        tokens: npt.NDArray[np.int16] | None = None,
     ) -> Self: ...
     def set_heading(self, sign: int, offset: int, speeds: Sequence[int]) -> None: ...
     def encode(

@@ -1,15 +1,19 @@
 """Codes sections of one table: entities of a slot list in T against A and B."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 import numpy as np
 
 from netcode.delta.changes cimport section_coder, section_run
+from netcode.delta.contexts cimport NODES
+from netcode.delta.heading cimport fill_circle
 from netcode.delta.motion cimport body
-from netcode.delta.rangecoder cimport CODER_COUNT, coder_read, coder_write
+from netcode.delta.rangecoder cimport CODER_COUNT, TOKEN_ROW, coder_read, coder_write
 from netcode.delta.shape cimport Shape
+from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError, DecodeError
 
 __all__ = ["SectionCoder"]
@@ -24,10 +28,12 @@ cdef class SectionCoder:
         shape: the table's lane groups.
         capacity: its slots.
         probabilities: uint16, one for each of ``shape.contexts``: of a 0, in 1/65536.
+        tokens: what ``residual_tokens`` makes of them, when it is at hand already.
     """
 
-    def __cinit__(self, Shape shape not None, uint32_t capacity, probabilities=None):
+    def __cinit__(self, Shape shape not None, uint32_t capacity, probabilities=None, tokens=None):
         cdef const uint16_t[::1] p
+        cdef const int16_t[:, :, ::1] rows
         cdef uint32_t[::1] counts
         cdef section_coder *s = &self.s
         self.shape = shape
@@ -37,27 +43,32 @@ cdef class SectionCoder:
         p = self.probabilities = np.ascontiguousarray(probabilities, dtype=np.uint16)
         if p.shape[0] != shape.c.contexts:
             raise ConfigError(f"{p.shape[0]} probabilities for {shape.c.contexts} contexts")
+        if tokens is None:
+            tokens = residual_tokens(self.probabilities)
+        rows = self.tokens = tokens
+        if rows.shape[0] != p.shape[0] // NODES or rows.shape[1] != 4 or rows.shape[2] != TOKEN_ROW:
+            raise ConfigError(f"tokens of another shape than {p.shape[0]} contexts have")
         self.counts = np.zeros(2 * shape.contexts, dtype=np.uint32)
         counts = self.counts
         s.shape = &shape.c
         s.heading.known = False
         s.heading.sign = 1
         s.heading.n_speeds = 0
+        fill_circle(s.heading.circle)
         s.groups = shape.groups
         s.capacity = capacity
         s.c.p = &p[0]
+        s.c.tokens = &rows[0, 0, 0]
         s.c.counts = &counts[0]
         s.moved = <uint64_t *>malloc(capacity * sizeof(uint64_t))
         s.differs = <uint64_t *>malloc(capacity * sizeof(uint64_t))
-        s.diff = <uint32_t *>malloc(capacity * sizeof(uint32_t))
         s.m.bodies = <body *>malloc(capacity * sizeof(body))
-        if s.moved == NULL or s.differs == NULL or s.diff == NULL or s.m.bodies == NULL:
+        if s.moved == NULL or s.differs == NULL or s.m.bodies == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.s.moved)
         free(self.s.differs)
-        free(self.s.diff)
         free(self.s.m.bodies)
 
     cdef int prepare(
@@ -128,11 +139,16 @@ cdef class SectionCoder:
         cdef size_t at
         self.prepare(t, a, b, num, den, slots)
         cdef section_coder *s = &self.s
+        cdef bint whole = s.slots[s.n - 1] - s.slots[0] == <int>s.n - 1
         with nogil:
             for k in range(s.shape.n_lanes):
+                at = <size_t>k * s.capacity
+                if whole:
+                    at += s.slots[0]
+                    memcpy(s.t + at, s.a + at, s.n * sizeof(int32_t))
+                    continue
                 for i in range(s.n):
-                    at = <size_t>k * s.capacity + s.slots[i]
-                    s.t[at] = s.a[at]
+                    s.t[at + s.slots[i]] = s.a[at + s.slots[i]]
             coder_read(&s.c, &data[0] if data.shape[0] else &none, <uint32_t>data.shape[0])
             status = section_run(s)
         if status < 0:

@@ -2,13 +2,23 @@
 
 A residual is: zero, sign, the exp-Golomb level in unary, the mantissa from its high end, the first
 three bits of it modelled. Its context is what error was expected (``be``) and what the entity's
-earlier components brought (``bp``).
+earlier components brought (``bp``). That is how it is counted; as the tables are frozen, most of
+these decisions are coded in one step, as a token (see tokens.py).
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from netcode.delta.integer cimport absolute, log_eighths, top_bit
-from netcode.delta.rangecoder cimport CODER_DECODE, code, code_raw, range_coder
+from netcode.delta.rangecoder cimport (
+    CODER_COUNT,
+    CODER_DECODE,
+    TOKEN_ROW,
+    TOKENS,
+    code,
+    code_raw,
+    code_token,
+    range_coder,
+)
 
 
 cdef enum:
@@ -21,6 +31,8 @@ cdef enum:
     NODES = 64
     LEVELS = 33
     RESIDUAL_CONTEXTS = NODES * EXPECTED * SEEN
+    EXACT = 16             # magnitudes below are a token each, with a sign
+    TOKEN_LEVELS = 15      # levels 4 to 14 are a token each; one more stands for all above
     TREE_BITS = 6          # enums of up to 64 values are coded in the light of the old value
 
 
@@ -56,6 +68,58 @@ cdef inline uint32_t mantissa_node(int level) noexcept nogil:
     return NODE_MANTISSA + (0 if level == 1 else 1 if level == 2 else 7 * level - 17)
 
 
+cdef inline int64_t count_residual(
+    range_coder *c, uint32_t base, int64_t value, uint32_t fraction
+) noexcept nogil:
+    """Count the decisions of a residual."""
+    cdef uint64_t magnitude = <uint64_t>absolute(value)
+    cdef int level, i, bit
+    cdef uint32_t node = 1
+    cdef uint32_t place
+    if not code(c, base + NODE_ZERO + fraction, magnitude != 0):
+        return 0
+    code(c, base + NODE_SIGN + fraction, value < 0)
+    level = top_bit(magnitude)
+    for i in range(LEVELS - 1):
+        if not code(c, base + NODE_LEVEL + (<uint32_t>i if i < 15 else 15), level > i):
+            break
+    if level < 8:
+        place = 0 if level == 0 else mantissa_node(level) - 1
+        for i in range(level if level < 3 else 3):
+            bit = <int>(magnitude >> (level - 1 - i)) & 1
+            code(c, base + place + node, bit)
+            node = node << 1 | <uint32_t>bit
+    return value
+
+
+cdef inline uint64_t code_large(
+    range_coder *c, uint32_t base, uint64_t magnitude, int level
+) noexcept nogil:
+    """The rest of a magnitude of at least EXACT; ``level`` is known, 15 says 15 or more."""
+    cdef int bit
+    cdef int i = 0
+    cdef int top = 0
+    cdef uint32_t node = 1
+    cdef uint32_t place
+    cdef uint64_t result = 1
+    if level == TOKEN_LEVELS:
+        if c.mode != CODER_DECODE:
+            top = top_bit(magnitude)
+        while level < LEVELS - 1 and code(c, base + NODE_LEVEL + 15, top > level):
+            level += 1
+    if level < 8:
+        place = mantissa_node(level) - 1
+        while i < 3:
+            bit = code(c, base + place + node, <int>(magnitude >> (level - 1 - i)) & 1)
+            node = node << 1 | <uint32_t>bit
+            i += 1
+        result = node
+    level -= i
+    return result << level | code_raw(
+        c, <uint32_t>(magnitude & (((<uint64_t>1) << level) - 1)), level
+    )
+
+
 cdef inline int64_t code_residual(
     range_coder *c, uint32_t base, int64_t value, uint32_t fraction
 ) noexcept nogil:
@@ -64,37 +128,25 @@ cdef inline int64_t code_residual(
     ``fraction`` 0..3 says in which quarter of a unit the prediction lay, from -1/2 to 1/2.
     Returns the residual; its magnitude can be up to 2**33.
     """
-    cdef int negative = value < 0
     cdef uint64_t magnitude = <uint64_t>absolute(value)
-    cdef int level = 0
-    cdef int i, bit
-    cdef uint32_t node, place
-    cdef uint64_t mantissa
-    if not code(c, base + NODE_ZERO + fraction, magnitude != 0):
-        return 0
-    negative = code(c, base + NODE_SIGN + fraction, negative)
-    if c.mode != CODER_DECODE:
-        level = top_bit(magnitude)
-    i = 0
-    while i < LEVELS - 1:
-        place = <uint32_t>(i if i < 15 else 15)
-        if not code(c, base + NODE_LEVEL + place, level > i):
-            break
-        i += 1
-    level = i
-    mantissa = magnitude
-    magnitude = 1
-    node = 1
-    place = 0 if level == 0 else mantissa_node(level if level < 7 else 7) - 1
-    for i in range(level):
-        bit = <int>(mantissa >> (level - 1 - i)) & 1
-        if i < 3 and level < 8:
-            bit = code(c, base + place + node, bit)
-            node = node << 1 | <uint32_t>bit
+    cdef int token = TOKENS - 1
+    cdef int level
+    if c.mode == CODER_COUNT:
+        return count_residual(c, base, value, fraction)
+    if c.mode != CODER_DECODE and magnitude:
+        if magnitude < EXACT:
+            token = <int>(2 * magnitude - 2) | (value < 0)
         else:
-            bit = <int>code_raw(c, <uint32_t>bit, 1)
-        magnitude = magnitude << 1 | <uint64_t>bit
-    return -<int64_t>magnitude if negative else <int64_t>magnitude
+            level = top_bit(magnitude)
+            token = 2 * ((level if level < TOKEN_LEVELS else TOKEN_LEVELS) + 11) | (value < 0)
+    token = code_token(c, c.tokens + (base // NODES * 4 + fraction) * TOKEN_ROW, token)
+    if token == TOKENS - 1:
+        return 0
+    if token < 2 * EXACT - 2:
+        magnitude = <uint64_t>(token >> 1) + 1
+    else:
+        magnitude = code_large(c, base, magnitude, (token >> 1) - 11)
+    return -<int64_t>magnitude if token & 1 else <int64_t>magnitude
 
 
 cdef inline uint32_t code_tree(

@@ -15,6 +15,12 @@ cdef enum:
     STARTING = 7           # situation: was still
 
 
+cdef struct pace:
+    int64_t den            # ticks A - B
+    int64_t ahead          # (T - A) / (A - B), 1/65536
+    int64_t per_tick       # 1/65536 of 1 / (A - B), rounded up
+
+
 cdef struct course:
     int64_t guess[3]       # sixteenths
     int64_t expected[3]    # sixteenths
@@ -34,8 +40,8 @@ cdef inline void average_start(
     """B, moved on, says as well as A where A was before rounding."""
     cdef int64_t x, y
     angle = h.sign * angle + h.offset
-    x = 16 * (older[0] - old[0]) + ((distance * cosine(angle)) >> 15)
-    y = 16 * (older[1] - old[1]) + ((distance * sine(angle)) >> 15)
+    x = 16 * (older[0] - old[0]) + ((distance * cosine(h, angle)) >> 15)
+    y = 16 * (older[1] - old[1]) + ((distance * sine(h, angle)) >> 15)
     if absolute(x) <= 20 and absolute(y) <= 20:
         c.guess[0] += x // 2
         c.guess[1] += y // 2
@@ -43,7 +49,7 @@ cdef inline void average_start(
 
 cdef inline void course_predict(
     course *c, const heading_model *h, int n, const int64_t *old, const int64_t *older,
-    int64_t then, int64_t now, int64_t before, int64_t step, int64_t num, int64_t den
+    int64_t then, int64_t now, int64_t before, int64_t step, const pace *p
 ) noexcept nogil:
     """From codes in A and B, and the angle in T, A, B, 1/65536 turns; ``step``: a code of it."""
     cdef int64_t v[3]
@@ -62,7 +68,7 @@ cdef inline void course_predict(
         v[i] = 16 * (old[i] - older[i])
         if absolute(v[i]) > 1 << 24:
             v[i] = 0
-        c.guess[i] = 16 * old[i] + v[i] * num // den
+        c.guess[i] = 16 * old[i] + (v[i] * p.ahead >> 16)
         c.expected[i] = 8 + (absolute(v[i]) >> 3)
     c.way[0] = c.way[1] = 0
     c.situation = 0
@@ -70,12 +76,12 @@ cdef inline void course_predict(
     # only where the motion of B to A was along the angle is that of A to T built from it
     if h.known:
         angle = h.sign * (now - last // 2) + h.offset
-        side = absolute(v[0] * sine(angle) - v[1] * cosine(angle)) >> 15
+        side = absolute(v[0] * sine(h, angle) - v[1] * cosine(h, angle)) >> 15
         room = 24 + (speed * absolute(last) >> 14)
         if side <= room:
             angle = h.sign * (then - (turn // 3 if turning else 0)) + h.offset
-            c.way[0] = cosine(angle)
-            c.way[1] = sine(angle)
+            c.way[0] = cosine(h, angle)
+            c.way[1] = sine(h, angle)
     if speed < 16:
         c.situation = STARTING
         c.expected[0] = c.expected[1] = 300
@@ -83,23 +89,23 @@ cdef inline void course_predict(
         return
     usual = -1
     if c.way[0] or c.way[1]:
-        usual = usual_speed(h, speed * 16 // den, 24 * 16 // den)
+        usual = usual_speed(h, speed * p.per_tick >> 12, 24 * p.per_tick >> 12)
         if usual >= 0:
-            speed = usual * den >> 4
-        speed = speed * num // den
+            speed = usual * p.den >> 4
+        speed = speed * p.ahead >> 16
         for i in range(2):
             c.guess[i] = 16 * old[i] + ((speed * c.way[i]) >> 15)
         if usual >= 0 and not turned:
-            average_start(c, h, old, older, now - last // 2, usual * den >> 4)
+            average_start(c, h, old, older, now - last // 2, usual * p.den >> 4)
     elif turning or turned:
         angle = (2 * turn + last) // 3 if turning else turn
         angle = h.sign * angle
-        v[2] = (v[0] * cosine(angle) - v[1] * sine(angle)) >> 15
-        v[1] = (v[0] * sine(angle) + v[1] * cosine(angle)) >> 15
+        v[2] = (v[0] * cosine(h, angle) - v[1] * sine(h, angle)) >> 15
+        v[1] = (v[0] * sine(h, angle) + v[1] * cosine(h, angle)) >> 15
         v[0] = v[2]
         for i in range(2):
-            c.guess[i] = 16 * old[i] + v[i] * num // den
-        speed = speed * num // den
+            c.guess[i] = 16 * old[i] + (v[i] * p.ahead >> 16)
+        speed = speed * p.ahead >> 16
     side = 8 + ((speed * absolute(turn) * 3) >> 16 if turning else 0)
     c.expected[0] = c.expected[1] = side + (0 if usual >= 0 else 8)
     c.situation = <uint32_t>(1 + 2 * turning + turned)

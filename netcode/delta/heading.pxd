@@ -1,8 +1,6 @@
 """An angle that says where an entity moves: its velocity turned, or built anew from the angle."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-
-from netcode.delta.integer cimport absolute, root
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 
 cdef extern from *:
@@ -22,6 +20,8 @@ cdef extern from *:
 cdef enum:
     SPEEDS = 16
     TURN = 65536           # a full turn
+    CIRCLE = 4096          # steps of a turn in the table of sines
+    CIRCLE_ROOM = 5120     # a quarter more
 
 
 cdef struct heading_model:
@@ -30,9 +30,10 @@ cdef struct heading_model:
     int64_t offset         # in 1/65536 turns
     int n_speeds
     int64_t speeds[SPEEDS]  # usual ones, 1/256 codes a tick, rising
+    int32_t circle[CIRCLE_ROOM]
 
 
-cdef inline int64_t sine(int64_t angle) noexcept nogil:
+cdef inline int64_t exact_sine(int64_t angle) noexcept nogil:
     """Q15, of an angle in 1/65536 turns."""
     cdef uint32_t a = <uint32_t>(angle & 65535)
     cdef bint negative = a >= 32768
@@ -49,19 +50,32 @@ cdef inline int64_t sine(int64_t angle) noexcept nogil:
     return -value if negative else value
 
 
-cdef inline int64_t cosine(int64_t angle) noexcept nogil:
-    return sine(angle + 16384)
+cdef inline void fill_circle(int32_t *circle) noexcept nogil:
+    """The sines of CIRCLE + CIRCLE / 4 steps, so that a cosine is a sine further on."""
+    cdef int i
+    for i in range(CIRCLE_ROOM):
+        circle[i] = <int32_t>exact_sine(16 * i)
+
+
+cdef inline int64_t sine(const heading_model *h, int64_t angle) noexcept nogil:
+    """Q15, of an angle in 1/65536 turns."""
+    return h.circle[(angle + 8) >> 4 & (CIRCLE - 1)]
+
+
+cdef inline int64_t cosine(const heading_model *h, int64_t angle) noexcept nogil:
+    return h.circle[((angle + 8) >> 4 & (CIRCLE - 1)) + CIRCLE // 4]
 
 
 cdef inline int64_t usual_speed(
     const heading_model *h, int64_t speed, int64_t slack
 ) noexcept nogil:
     """The usual speed nearest to ``speed``, when within ``slack``, else -1."""
-    cdef int64_t best = -1
-    cdef int64_t off = slack + 1
-    cdef int i
-    for i in range(h.n_speeds):
-        if absolute(h.speeds[i] - speed) < off:
-            off = absolute(h.speeds[i] - speed)
-            best = h.speeds[i]
-    return best
+    cdef int64_t off
+    cdef int i = 0
+    while i < h.n_speeds and h.speeds[i] < speed:
+        i += 1
+    off = h.speeds[i] - speed if i < h.n_speeds else slack + 1
+    if i and speed - h.speeds[i - 1] <= off:
+        i -= 1
+        off = speed - h.speeds[i]
+    return h.speeds[i] if off <= slack else -1

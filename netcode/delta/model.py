@@ -6,7 +6,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -15,11 +15,12 @@ import numpy.typing as npt
 from netcode.delta.coder import SectionCoder
 from netcode.delta.shape import Shape
 from netcode.delta.tables import LEAST, MOST, default_probabilities
+from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError
 
 __all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash"]
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Changes whenever contexts or predictions change: an old file must not decode with a new coder."""
 
 HEADER = struct.Struct("<4sHQIhiB")
@@ -56,11 +57,17 @@ class Model:
         shape: the lane groups it is for.
         probabilities: uint16, read-only, one for each context: of a 0, in 1/65536, LEAST to MOST.
         heading: for shapes with a course; None when not known.
+        tokens: int16 ``(blocks, 4, 56)``, what the coder makes of the probabilities.
     """
 
     shape: Shape
     probabilities: npt.NDArray[np.uint16]
     heading: Heading | None = None
+    tokens: npt.NDArray[np.int16] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # computed once here: many coders share them
+        object.__setattr__(self, "tokens", residual_tokens(self.probabilities))
 
     @classmethod
     def untrained(cls, shape: Shape) -> Self:
@@ -74,7 +81,7 @@ class Model:
 
     def coder(self, capacity: int) -> SectionCoder:
         """A coder for a table of ``capacity`` slots."""
-        coder = SectionCoder(self.shape, capacity, self.probabilities)
+        coder = SectionCoder(self.shape, capacity, self.probabilities, self.tokens)
         if self.heading is not None:
             coder.set_heading(self.heading.sign, self.heading.offset, self.heading.speeds)
         return coder

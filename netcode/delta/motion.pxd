@@ -11,7 +11,8 @@ cdef enum:
     HOLD = 0
     LINEAR = 1
     NEAR = 2               # as the nearest, the second ... coded body moved
-    EXPERTS = 10
+    EXPERTS = 8
+    TURNERS = 6            # neighbours whose turns are looked at
     ERROR_MAX = 1 << 20    # sixteenths
 
 
@@ -20,8 +21,7 @@ cdef struct body:
     uint32_t index                     # in the section
     int near_n
     int32_t near[NEIGHBOURS]           # bodies before this one, nearest in A first
-    int64_t far[NEIGHBOURS]            # distances beside the reach, 1/256
-    int32_t chained                    # the next body of the same grid cell
+    int32_t far[NEIGHBOURS]            # distances beside the reach, 1/256
     int32_t place[3]                   # in A, whole codes, shifted
     bint changed                       # coded, and differs from A
     bint turned                        # has a quaternion that moved in (B, A)
@@ -29,9 +29,9 @@ cdef struct body:
     int64_t before[3]                  # position codes in B, A, T, sixteenths
     int64_t now[3]
     int64_t then[3]
-    quaternion q_before
+    quaternion q_before                # of the two signs that nearer to q_now
     quaternion q_now
-    quaternion q_then
+    quaternion q_then                  # the same
     quaternion turn_now                # B to A
     quaternion turn_then               # A to T
     int64_t guess[EXPERTS][3]          # sixteenths of codes
@@ -48,6 +48,8 @@ cdef struct body:
     int64_t q_spread
     int64_t mix_error                  # what it was
     int64_t q_mix_error
+    int64_t mix_log                    # eighths of an octave of it
+    int64_t q_mix_log
 
 
 cdef struct motion:
@@ -55,14 +57,18 @@ cdef struct motion:
     int n
     int num                            # ticks T - A and A - B
     int den
-    int place_shift                    # of places, so that distances fit 32 bits
+    int place_shift                    # of places, down to PLACE_BITS
     chunk chunk
     grid grid
     bint history                       # there is a B
     int64_t reach                      # distance at which a neighbour counts half
+    int64_t near_unit                  # 2**30 / reach
+    int64_t ahead                      # num / den, 1/65536
     int64_t error_sum                  # of mixes so far
     int64_t q_error_sum
+    int64_t q_per_error                # their quotient, 1/4096
     int64_t q_top                      # largest quaternion code, 0 = no quaternion
+    int64_t q_unit                     # sixteenths of a code, of a sum of differences: 1/2**30
 
 
 cdef void motion_open(motion *m, int bits) noexcept nogil
@@ -70,7 +76,7 @@ cdef void body_place(
     motion *m, body *x, const lane_group *p, const lane_group *q,
     const int32_t *a, const int32_t *b, uint32_t capacity
 ) noexcept nogil
-cdef void set_near(motion *m, int i, const nearest *near) noexcept nogil
+cdef void set_near(motion *m, int i, const nearest *near, int first) noexcept nogil
 cdef void set_reach(motion *m, int64_t sum_inverse, int64_t n) noexcept nogil
 cdef void rehearse(motion *m, int i) noexcept nogil
 cdef void predict(motion *m, int i) noexcept nogil
@@ -78,5 +84,3 @@ cdef void blend_position(motion *m, int i) noexcept nogil
 cdef void blend_rotation(motion *m, int i) noexcept nogil
 cdef void judge(motion *m, int i) noexcept nogil
 cdef void find_near(motion *m, int i) noexcept nogil
-cdef void grid_put(motion *m, int i) noexcept nogil
-cdef int32_t grid_gap(motion *m, const int32_t *place) noexcept nogil

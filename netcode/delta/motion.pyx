@@ -16,22 +16,14 @@ from netcode.delta.integer cimport (
     turn_between,
     unpack,
 )
-from netcode.delta.order cimport (
-    CHUNK,
-    GRID_STEPS,
-    gap_of,
-    grid_cell,
-    grid_open,
-    nearest,
-    offer,
-)
+from netcode.delta.order cimport CHUNK, PLACE_BITS, gap_of, grid_open, nearest, offer
 from netcode.delta.shape cimport lane_group
 
 __all__ = []
 
 cdef enum:
     FAR = 1 << 24          # sixteenths: further away, turns are not transferred
-    ERROR_FLOOR = 2048     # squared sixteenths
+    ERROR_FLOOR = 45       # sixteenths
     REACH = 4              # eighths of the mean gap to the nearest
     UNKNOWN = 512          # sixteenths: error of hold when there is no B
     POS_NEAR = 8
@@ -81,6 +73,7 @@ cdef void body_place(
                 from_b[<size_t>q.lane[2] * capacity],
                 from_b[<size_t>q.lane[3] * capacity], q.top[1], &x.q_before,
             )
+            face(&x.q_before, &x.q_now)
             turn_between(&x.q_now, &x.q_before, &x.turn_now)
         else:
             x.q_before = x.q_now
@@ -97,7 +90,10 @@ cdef void motion_open(motion *m, int bits) noexcept nogil:
     """Begin a section; ``bits`` is the width of the widest position lane."""
     m.n = 0
     m.error_sum = m.q_error_sum = 256
-    m.place_shift = bits - 24 if bits > 24 else 0
+    m.q_per_error = 4096
+    m.ahead = (m.num << 16) // m.den
+    m.q_unit = (m.q_top * 16 * 181 << 2) // 3
+    m.place_shift = bits - PLACE_BITS if bits > PLACE_BITS else 0
     m.reach = 1
 
 
@@ -106,67 +102,35 @@ cdef void set_reach(motion *m, int64_t sum_inverse, int64_t n) noexcept nogil:
     m.reach = ((n << 32) // (sum_inverse + 1) * REACH >> 3) + 1
     if m.reach > FAR >> 4:
         m.reach = FAR >> 4
-    grid_open(&m.grid, 8 * m.reach)
+    m.near_unit = (1 << 30) // m.reach
+    grid_open(&m.grid, m.reach)
 
 
-cdef void set_near(motion *m, int i, const nearest *near) noexcept nogil:
+cdef void set_near(motion *m, int i, const nearest *near, int first) noexcept nogil:
+    """Note the neighbours of a body; ``first`` is the body that number 0 of the keys means."""
     cdef body *x = &m.bodies[i]
+    cdef int64_t far
     cdef int k
     x.near_n = near.n
     for k in range(near.n):
-        x.near[k] = near.body[k]
-        x.far[k] = 256 * <int64_t>near.gap[k] // m.reach
+        x.near[k] = first + (near.key[k] & 255)
+        far = (<int64_t>(near.key[k] >> 8) << 8) * m.near_unit >> 30
+        x.far[k] = <int32_t>(far if far < ERROR_MAX else ERROR_MAX)
 
 
 cdef void find_near(motion *m, int i) noexcept nogil:
     """The nearest changed bodies before ``i``, of the last CHUNK."""
+    cdef int first = i - CHUNK if i > CHUNK else 0
     cdef int j
     cdef nearest near
     cdef const int32_t *p = m.bodies[i].place
     cdef const int32_t *q
     near.n = 0
-    for j in range(i - CHUNK if i > CHUNK else 0, i):
+    for j in range(i - 1, first - 1, -1):
         if m.bodies[j].changed:
             q = m.bodies[j].place
-            offer(&near, j, gap_of(p[0] - q[0], p[1] - q[1], p[2] - q[2]))
-    set_near(m, i, &near)
-
-
-cdef void grid_put(motion *m, int i) noexcept nogil:
-    """Make a changed body known to the still entities around it."""
-    cdef body *x = &m.bodies[i]
-    cdef int32_t cx = x.place[0] >> m.grid.shift
-    cdef int32_t cy = x.place[1] >> m.grid.shift
-    cdef uint32_t cell = grid_cell(cx, cy)
-    cdef int32_t j, k
-    for j in range(cx - 1, cx + 2):
-        for k in range(cy - 1, cy + 2):
-            m.grid.marked[grid_cell(j, k)] = 1
-    x.chained = m.grid.head[cell]
-    m.grid.head[cell] = i
-
-
-cdef int32_t grid_gap(motion *m, const int32_t *place) noexcept nogil:
-    """Distance to the nearest changed body when it is within the reach of the grid, or much."""
-    cdef int32_t best = 0x7FFFFFFF
-    cdef int32_t x, y, at, gap
-    cdef int32_t cx = place[0] >> m.grid.shift
-    cdef int32_t cy = place[1] >> m.grid.shift
-    cdef const int32_t *q
-    cdef int steps = 0
-    if not m.grid.marked[grid_cell(cx, cy)]:
-        return best
-    for x in range(cx - 1, cx + 2):
-        for y in range(cy - 1, cy + 2):
-            at = m.grid.head[grid_cell(x, y)]
-            while at >= 0 and steps < GRID_STEPS:
-                q = m.bodies[at].place
-                gap = gap_of(place[0] - q[0], place[1] - q[1], place[2] - q[2])
-                if gap < best:
-                    best = gap
-                at = m.bodies[at].chained
-                steps += 1
-    return best
+            offer(&near, gap_of(p[0] - q[0], p[1] - q[1], p[2] - q[2]) << 8 | (j - first))
+    set_near(m, i, &near, first)
 
 
 cdef inline int64_t distance(const int64_t *a, const int64_t *b) noexcept nogil:
@@ -177,19 +141,26 @@ cdef inline int64_t distance(const int64_t *a, const int64_t *b) noexcept nogil:
 
 
 cdef inline int64_t turn_distance(
-    const quaternion *a, const quaternion *b, int64_t top
+    const motion *m, const quaternion *a, const quaternion *b
 ) noexcept nogil:
-    """About the mean distance of three codes, in sixteenths; the sign of a quaternion is free."""
-    cdef int64_t total = 0
-    cdef int64_t other = 0
+    """About the mean distance of three codes, in sixteenths, of quaternions of near signs."""
+    cdef int64_t total = (
+        absolute(a.v[0] - b.v[0]) + absolute(a.v[1] - b.v[1])
+        + absolute(a.v[2] - b.v[2]) + absolute(a.v[3] - b.v[3])
+    )
+    total = (total >> 10) * m.q_unit >> 30
+    return total if total < ERROR_MAX else ERROR_MAX
+
+
+cdef inline void face(quaternion *q, const quaternion *other) noexcept nogil:
+    """Take of q and -q, which are the same rotation, the nearer to ``other``."""
+    cdef int64_t dot = 0
     cdef int i
     for i in range(4):
-        total += absolute(a.v[i] - b.v[i])
-        other += absolute(a.v[i] + b.v[i])
-    if other < total:
-        total = other
-    total = (((total >> 8) * top * 16) // 3) * 181 >> 30
-    return total if total < ERROR_MAX else ERROR_MAX
+        dot += (q.v[i] >> 4) * (other.v[i] >> 4)
+    if dot < 0:
+        for i in range(4):
+            q.v[i] = -q.v[i]
 
 
 cdef inline void carry_along(
@@ -221,20 +192,20 @@ cdef void rehearse(motion *m, int i) noexcept nogil:
     cdef quaternion turned
     cdef int k
     if not m.history:
-        for k in range(NEAR + x.near_n):
+        for k in range(EXPERTS):
             x.dry[k] = UNKNOWN >> (k >= NEAR)
             x.q_dry[k] = UNKNOWN >> (k >= NEAR)
         return
     x.dry[HOLD] = distance(x.before, x.now)
     if m.q_top:
-        x.q_dry[HOLD] = turn_distance(&x.q_before, &x.q_now, m.q_top)
+        x.q_dry[HOLD] = turn_distance(m, &x.q_before, &x.q_now)
     for k in range(x.near_n):
         y = &m.bodies[x.near[k]]
         carry_along(y.before, y.now, &y.turn_now, x.before, guess)
         x.dry[NEAR + k] = distance(guess, x.now)
-        if m.q_top:
+        if m.q_top and k < TURNERS:
             multiply(&y.turn_now, &x.q_before, &turned)
-            x.q_dry[NEAR + k] = turn_distance(&turned, &x.q_now, m.q_top)
+            x.q_dry[NEAR + k] = turn_distance(m, &turned, &x.q_now)
 
 
 cdef void predict(motion *m, int i) noexcept nogil:
@@ -245,7 +216,7 @@ cdef void predict(motion *m, int i) noexcept nogil:
     cdef int j, k
     for j in range(3):
         x.guess[HOLD][j] = x.now[j]
-        x.guess[LINEAR][j] = x.now[j] + (x.now[j] - x.before[j]) * m.num // m.den
+        x.guess[LINEAR][j] = x.now[j] + ((x.now[j] - x.before[j]) * m.ahead >> 16)
     for k in range(x.near_n):
         y = &m.bodies[x.near[k]]
         carry_along(y.now, y.then, &y.turn_then, x.now, x.guess[NEAR + k])
@@ -256,19 +227,19 @@ cdef void predict(motion *m, int i) noexcept nogil:
             turn = x.turn_now
             scale_turn(&turn, m.num, m.den)
             multiply(&turn, &x.q_now, &x.q_guess[LINEAR])
-        for k in range(x.near_n):
+        for k in range(x.near_n if x.near_n < TURNERS else TURNERS):
             multiply(&m.bodies[x.near[k]].turn_then, &x.q_now, &x.q_guess[NEAR + k])
 
 
-cdef uint16_t trust_table[4097]
+cdef uint16_t trust_table[2049]
 cdef int ratio_at
-for ratio_at in range(4097):
-    trust_table[ratio_at] = <uint16_t>((ratio_at * <int64_t>root(<uint64_t>ratio_at)) >> 6)
+for ratio_at in range(2049):
+    trust_table[ratio_at] = <uint16_t>(ratio_at * ratio_at * <int64_t>ratio_at >> 21)
 
 
 cdef inline int64_t trust(int64_t best, int64_t e) noexcept nogil:
     """The weight of an error e beside the best one: 1/e**3, 4096 for the best."""
-    return trust_table[((best * best + ERROR_FLOOR) << 12) // (e * e + ERROR_FLOOR)]
+    return trust_table[<uint32_t>((best + ERROR_FLOOR) << 11) // <uint32_t>(e + ERROR_FLOOR)]
 
 
 cdef void expect(
@@ -279,15 +250,20 @@ cdef void expect(
     cdef int64_t own
     cdef int k
     cdef int n = 1
+    cdef int n_near = x.near_n
     cdef int64_t still = x.q_dry[HOLD] if rotation else x.dry[HOLD]
     cdef int64_t straight = 0
-    for k in range(x.near_n):
+    if rotation and n_near > TURNERS:
+        n_near = TURNERS
+    for k in range(n_near):
         y = &m.bodies[x.near[k]]
         if rotation:
             own = 2 * x.q_dry[NEAR + k] + 6 * y.q_mix_error + POS_NEAR * (
-                distance(x.guess[NEAR + k], x.then) * m.q_error_sum // m.error_sum)
+                distance(x.guess[NEAR + k], x.then) * m.q_per_error >> 12)
         else:
             own = 3 * x.dry[NEAR + k] + 5 * y.mix_error
+        if own > 8 * ERROR_MAX:
+            own = 8 * ERROR_MAX
         own += own * x.far[k] >> 8
         own >>= 3
         e[NEAR + k] = own if own < ERROR_MAX else ERROR_MAX
@@ -317,13 +293,11 @@ cdef int64_t estimate(
     for k in range(x.near_n if x.near_n < 3 else 3):
         y = &m.bodies[x.near[k]]
         if y.near_n:
-            near += <int64_t>log_eighths(
-                <uint64_t>((y.q_mix_error if rotation else y.mix_error) + 8)
-            )
+            near += y.q_mix_log if rotation else y.mix_log
             n += 1
     near = near // n if n else a
     if rotation:
-        judged = distance(x.mix, x.then) * m.q_error_sum // m.error_sum
+        judged = distance(x.mix, x.then) * m.q_per_error >> 12
         return (15 * a + 2 * b + 5 * near + 40 * <int64_t>log_eighths(<uint64_t>(judged + 8))) // 64
     if m.q_top and m.history:
         # what turns fast is hard to place
@@ -377,16 +351,15 @@ cdef void blend_rotation(motion *m, int i) noexcept nogil:
     cdef int64_t w
     cdef int64_t all_w = 0
     cdef int64_t error = 0
-    cdef int64_t dot
     cdef int64_t w_of[EXPERTS]
     cdef int j, k
-    cdef int n = NEAR + x.near_n
+    cdef int n = NEAR + (x.near_n if x.near_n < TURNERS else TURNERS)
     cdef quaternion *q = &x.q_mix
     memset(q, 0, sizeof(quaternion))
     expect(
         m, x, e, True,
-        LINEAR_POS * distance(x.guess[HOLD], x.then) * m.q_error_sum // m.error_sum,
-        LINEAR_POS * distance(x.guess[LINEAR], x.then) * m.q_error_sum // m.error_sum,
+        LINEAR_POS * distance(x.guess[HOLD], x.then) * m.q_per_error >> 12,
+        LINEAR_POS * distance(x.guess[LINEAR], x.then) * m.q_per_error >> 12,
     )
     for k in range(n):
         if e[k] < best:
@@ -398,11 +371,6 @@ cdef void blend_rotation(motion *m, int i) noexcept nogil:
         w_of[k] = w
         all_w += w
         error += w * e[k]
-        dot = 0
-        for j in range(4):
-            dot += (x.q_guess[k].v[j] >> 4) * (x.q_now.v[j] >> 4)
-        if dot < 0:
-            w = -w
         for j in range(4):
             q.v[j] += w * x.q_guess[k].v[j]
     for j in range(4):
@@ -411,7 +379,7 @@ cdef void blend_rotation(motion *m, int i) noexcept nogil:
     x.q_expected = error // all_w
     error = 0
     for k in range(n):
-        error += w_of[k] * turn_distance(&x.q_guess[k], q, m.q_top)
+        error += w_of[k] * turn_distance(m, &x.q_guess[k], q)
     x.q_spread = error // all_w
     x.q_expected = estimate(m, x, x.q_expected, x.q_spread, True)
     x.mixed = True
@@ -421,19 +389,24 @@ cdef void judge(motion *m, int i) noexcept nogil:
     """With T known: the turn made, and the errors."""
     cdef body *x = &m.bodies[i]
     cdef int k
+    if m.q_top and x.changed:
+        face(&x.q_then, &x.q_now)
     for k in range(2):
         x.error[k] = distance(x.guess[k], x.then)
         if m.q_top:
-            x.q_error[k] = turn_distance(&x.q_guess[k], &x.q_then, m.q_top)
+            x.q_error[k] = turn_distance(m, &x.q_guess[k], &x.q_then)
     x.mix_error = distance(x.mix, x.then)
     if m.q_top:
         if not x.mixed:
             blend_rotation(m, i)
-        x.q_mix_error = turn_distance(&x.q_mix, &x.q_then, m.q_top)
+        x.q_mix_error = turn_distance(m, &x.q_mix, &x.q_then)
         m.error_sum += x.mix_error
         m.q_error_sum += x.q_mix_error
+        m.q_per_error = (m.q_error_sum << 12) // m.error_sum
         if x.changed:
             turn_between(&x.q_then, &x.q_now, &x.turn_then)
     if not x.near_n:
         x.mix_error = 0    # says nothing of how others move with it
         x.q_mix_error = 0
+    x.mix_log = <int64_t>log_eighths(<uint64_t>(x.mix_error + 8))
+    x.q_mix_log = <int64_t>log_eighths(<uint64_t>(x.q_mix_error + 8))

@@ -1,19 +1,20 @@
 """Coding order of bodies: each next is the nearest to those before (Prim), in chunks."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from netcode.delta.integer cimport top_bit
 
 
 cdef enum:
     CHUNK = 256            # bodies that are ordered among themselves; bounds the work
-    NEIGHBOURS = 8
+    NEIGHBOURS = 6
+    PLACE_BITS = 22        # of a place, so that a gap and an item fit 31 bits
 
 
 cdef struct nearest:
     int n
-    int32_t body[NEIGHBOURS]   # nearest first
-    int32_t gap[NEIGHBOURS]    # distances in codes, about, shifted as the chunk's places are
+    int32_t key[NEIGHBOURS]    # gap << 8 | number in the chunk, rising
 
 
 cdef struct chunk:
@@ -21,11 +22,9 @@ cdef struct chunk:
     int32_t x[CHUNK]       # places
     int32_t y[CHUNK]
     int32_t z[CHUNK]
-    int32_t gap[CHUNK]     # to the body just taken
-    int32_t best[CHUNK]    # least so far
-    int32_t worst[CHUNK]   # that is among the nearest
+    int32_t best[CHUNK]    # least gap so far to those that are ordered
+    int32_t key[CHUNK]     # scratch
     int32_t item[CHUNK]    # the body as it was given
-    nearest near[CHUNK]
 
 
 cdef inline int32_t gap_of(int32_t x, int32_t y, int32_t z) noexcept nogil:
@@ -39,21 +38,19 @@ cdef inline int32_t gap_of(int32_t x, int32_t y, int32_t z) noexcept nogil:
     return (5 * most + 3 * (x + y + z)) >> 3
 
 
-cdef inline void offer(nearest *near, int32_t j, int32_t gap) noexcept nogil:
-    """Take the body ``j`` when it is among the nearest."""
+cdef inline void offer(nearest *near, int32_t key) noexcept nogil:
+    """Take a key when it is among the least."""
     cdef int k = near.n
     if k == NEIGHBOURS:
-        if gap >= near.gap[NEIGHBOURS - 1]:
+        if key >= near.key[NEIGHBOURS - 1]:
             return
         k -= 1
     else:
         near.n += 1
-    while k and near.gap[k - 1] > gap:
-        near.gap[k] = near.gap[k - 1]
-        near.body[k] = near.body[k - 1]
+    while k and near.key[k - 1] > key:
+        near.key[k] = near.key[k - 1]
         k -= 1
-    near.gap[k] = gap
-    near.body[k] = j
+    near.key[k] = key
 
 
 cdef inline void swap(int32_t *values, int i, int j) noexcept nogil:
@@ -62,72 +59,95 @@ cdef inline void swap(int32_t *values, int i, int j) noexcept nogil:
     values[j] = value
 
 
-cdef inline void order_chunk(chunk *c, int first) noexcept nogil:
-    """Order the places; the first stays. ``first`` is the number of the chunk's first body."""
-    cdef int i, j, next
-    cdef int32_t x, y, z
-    cdef nearest spare
+cdef inline void order_chunk(chunk *c) noexcept nogil:
+    """Order the places; the first stays."""
+    cdef int i, j
+    cdef int32_t x, y, z, gap, key, least
     for i in range(c.n):
-        c.near[i].n = 0
-        c.best[i] = c.worst[i] = 0x7FFFFFFF
+        c.best[i] = 0x7FFFFF
     for i in range(c.n - 1):
         x = c.x[i]
         y = c.y[i]
         z = c.z[i]
+        least = 0x7FFFFFFF
         for j in range(i + 1, c.n):
-            c.gap[j] = gap_of(c.x[j] - x, c.y[j] - y, c.z[j] - z)
-        next = i + 1
-        for j in range(i + 1, c.n):
-            if c.gap[j] < c.worst[j]:
-                offer(&c.near[j], first + i, c.gap[j])
-                c.best[j] = c.near[j].gap[0]
-                if c.near[j].n == NEIGHBOURS:
-                    c.worst[j] = c.near[j].gap[NEIGHBOURS - 1]
-            if c.best[j] < c.best[next]:
-                next = j
-        j = i + 1
-        if next != j:
-            swap(c.x, j, next)
-            swap(c.y, j, next)
-            swap(c.z, j, next)
-            swap(c.best, j, next)
-            swap(c.worst, j, next)
-            swap(c.item, j, next)
-            spare = c.near[j]
-            c.near[j] = c.near[next]
-            c.near[next] = spare
+            gap = gap_of(c.x[j] - x, c.y[j] - y, c.z[j] - z)
+            gap = gap if gap < c.best[j] else c.best[j]
+            c.best[j] = gap
+            key = gap << 8 | j
+            least = key if key < least else least
+        j = least & 255
+        if j != i + 1:
+            swap(c.x, j, i + 1)
+            swap(c.y, j, i + 1)
+            swap(c.z, j, i + 1)
+            swap(c.best, j, i + 1)
+            swap(c.item, j, i + 1)
 
 
-cdef inline void add_first(chunk *c, int i, int first) noexcept nogil:
-    """The body that all others of the chunk follow replaces the last of the nearest."""
-    cdef nearest *near = &c.near[i]
-    cdef int k
-    for k in range(near.n):
-        if near.body[k] == first:
-            return
-    near.body[NEIGHBOURS - 1] = first
-    near.gap[NEIGHBOURS - 1] = gap_of(c.x[i] - c.x[0], c.y[i] - c.y[0], c.z[i] - c.z[0])
+cdef inline void nearest_before(chunk *c, int k, nearest *near) noexcept nogil:
+    """The nearest of those before the k-th in order; the last is always the chunk's first."""
+    cdef int i
+    cdef int32_t x = c.x[k]
+    cdef int32_t y = c.y[k]
+    cdef int32_t z = c.z[k]
+    for i in range(k):
+        c.key[i] = gap_of(c.x[i] - x, c.y[i] - y, c.z[i] - z) << 8 | i
+    near.n = 0
+    # backwards: the latest are likely the nearest
+    for i in range(k - 1, -1, -1):
+        offer(near, c.key[i])
+    if k > NEIGHBOURS:
+        for i in range(NEIGHBOURS):
+            if near.key[i] == c.key[0]:
+                return
+        near.key[NEIGHBOURS - 1] = c.key[0]
 
 
 cdef enum:
-    GRID = 4096            # cells, by hash
-    GRID_STEPS = 96        # bodies looked at for one question
+    GRID_LEVELS = 5        # each with cells twice as wide
+    GRID_CELLS = 2048      # by hash
+    GRID_FAR = 10          # two rings a level
 
 
 cdef struct grid:
-    int shift              # cells are 2**shift codes wide
-    int32_t head[GRID]
-    uint8_t marked[GRID]   # a changed body is in this cell or beside it
+    int shift              # cells of the finest level are 2**shift codes wide
+    uint8_t marked[GRID_LEVELS][GRID_CELLS]    # 3: a changed body is in the cell; 1: beside it
 
 
 cdef inline uint32_t grid_cell(int32_t x, int32_t y) noexcept nogil:
-    return ((<uint32_t>x * 0x9E3779B1u) ^ (<uint32_t>y * 0x85EBCA77u)) >> 20
+    return ((<uint32_t>x * 0x9E3779B1u) ^ (<uint32_t>y * 0x85EBCA77u)) >> 21
 
 
 cdef inline void grid_open(grid *g, int64_t reach) noexcept nogil:
-    """Empty, with cells at least ``reach`` wide."""
-    cdef int i
-    g.shift = top_bit(<uint64_t>reach) + 1
-    for i in range(GRID):
-        g.head[i] = -1
-        g.marked[i] = 0
+    """Empty, with cells about as wide as ``reach``."""
+    g.shift = top_bit(<uint64_t>reach)
+    memset(g.marked, 0, sizeof(g.marked))
+
+
+cdef inline void grid_put(grid *g, int32_t x, int32_t y) noexcept nogil:
+    """Make a changed body known to the still entities around it."""
+    cdef int level, shift
+    cdef int32_t j, k
+    for level in range(GRID_LEVELS):
+        shift = g.shift + level
+        for j in range((x >> shift) - 1, (x >> shift) + 2):
+            for k in range((y >> shift) - 1, (y >> shift) + 2):
+                g.marked[level][grid_cell(j, k)] |= 1
+        g.marked[level][grid_cell(x >> shift, y >> shift)] = 3
+
+
+cdef inline uint32_t grid_ring(const grid *g, int32_t x, int32_t y) noexcept nogil:
+    """How far the nearest changed body is, about: 0 to GRID_FAR."""
+    cdef int level = GRID_LEVELS
+    cdef uint32_t ring = GRID_FAR
+    cdef int shift
+    cdef uint8_t mark
+    while level:
+        level -= 1
+        shift = g.shift + level
+        mark = g.marked[level][grid_cell(x >> shift, y >> shift)]
+        if not mark:
+            break
+        ring = 2 * level + (mark == 1)
+    return ring

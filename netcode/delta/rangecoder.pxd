@@ -1,10 +1,11 @@
-"""Binary range coder, 32 bits with carry, over frozen 16-bit probabilities.
+"""Range coder, 32 bits with carry, over frozen 16-bit probabilities.
 
 One function, ``code``, serves encoder, decoder and trainer, so the two ends cannot drift apart.
+``code_token`` codes one of many in one step, where a row of a model's tokens is at hand.
 The code string ends at its last byte that is not zero; the reader supplies zeros beyond it.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
@@ -14,7 +15,8 @@ cdef enum:
 
 cdef enum:
     RANGE_TOP = 0x1000000  # a byte moves when the range falls below
-    HALF = 32768
+    TOKENS = 55            # the last one takes what rounding leaves over
+    TOKEN_ROW = 56         # whole vectors of 8
 
 
 cdef struct range_coder:
@@ -28,6 +30,7 @@ cdef struct range_coder:
     uint32_t limit
     bint full              # the output did not fit; decoder: the string is none
     const uint16_t *p      # probability of a 0, in 1/65536
+    const int16_t *tokens  # rows of lower bounds, less 32768, rising
     uint32_t *counts       # [2 * contexts]
 
 
@@ -88,43 +91,76 @@ cdef inline void shift(range_coder *c) noexcept nogil:
     c.range <<= 8
 
 
-cdef inline int code_split(range_coder *c, uint32_t p, int bit) noexcept nogil:
-    cdef uint32_t bound = <uint32_t>((<uint64_t>c.range * p) >> 16)
-    cdef uint32_t low
-    if c.mode == CODER_DECODE:
-        bit = c.code >= bound
-    if bit:
-        low = c.low + bound
-        if c.mode == CODER_ENCODE:
-            if low < c.low:
-                carry(c)
-        else:
-            c.code -= bound
-        c.low = low
-        c.range -= bound
+cdef inline void take(range_coder *c, uint32_t start, uint32_t width) noexcept nogil:
+    """Narrow to the part that was chosen; start + width is at most the range."""
+    cdef uint32_t low = c.low + start
+    if c.mode == CODER_ENCODE:
+        if low < start:
+            carry(c)
     else:
-        c.range = bound
+        c.code -= start
+    c.low = low
+    c.range = width
     while c.range < RANGE_TOP:
         shift(c)
-    return bit
 
 
 cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
     """Code one decision; in the decoder ``bit`` is ignored. Returns the decision."""
+    cdef uint32_t bound
     if c.mode == CODER_COUNT:
         c.counts[2 * context + bit] += 1
         return bit
-    return code_split(c, c.p[context], bit)
+    bound = <uint32_t>((<uint64_t>c.range * c.p[context]) >> 16)
+    if c.mode == CODER_DECODE:
+        bit = c.code >= bound
+    if bit:
+        take(c, bound, c.range - bound)
+    else:
+        take(c, 0, bound)
+    return bit
+
+
+cdef inline int code_token(range_coder *c, const int16_t *row, int token) noexcept nogil:
+    """Code one of TOKENS, 0 and up, not in training; the decoder ignores ``token``. Returns it."""
+    cdef uint32_t unit = c.range >> 16
+    cdef uint32_t value, start
+    cdef int16_t at
+    cdef int16_t n = 0
+    cdef int i
+    if c.mode == CODER_DECODE:
+        value = c.code // unit
+        at = <int16_t>(<int32_t>(value if value < 65535 else 65535) - 32768)
+        for i in range(TOKEN_ROW):
+            n += row[i] <= at
+        token = n - 1 if n < TOKENS else TOKENS - 1
+    start = unit * <uint32_t>(row[token] + 32768)
+    if token == TOKENS - 1:
+        take(c, start, c.range - start)
+    else:
+        take(c, start, unit * <uint32_t>(row[token + 1] - row[token]))
+    return token
 
 
 cdef inline uint32_t code_raw(range_coder *c, uint32_t value, int bits) noexcept nogil:
-    """``bits`` even decisions, high first."""
+    """``bits`` even decisions, high first; at most 32."""
     cdef uint32_t result = 0
+    cdef uint32_t unit, part
+    cdef int step
     if c.mode == CODER_COUNT:
         return value
     while bits:
-        bits -= 1
-        result = result << 1 | <uint32_t>code_split(c, HALF, value >> bits & 1)
+        step = bits if bits < 12 else 12
+        bits -= step
+        unit = c.range >> step
+        part = value >> bits & ((<uint32_t>1 << step) - 1)
+        if c.mode == CODER_DECODE:
+            part = c.code // unit
+            if part >> step:
+                part = (<uint32_t>1 << step) - 1
+                c.full = True    # what rounding left over is no encoder's
+        take(c, unit * part, unit)
+        result = result << step | part
     return result
 
 

@@ -12,6 +12,11 @@ cdef enum group_kind:
     KIND_ID = 5            # any value is as near as any other
     KIND_INT = 6
 
+cdef enum flag_rule:       # what the flag of a group depends on, in shapes without a position
+    FLAG_MOVED = 0
+    FLAG_OLD = 1           # the old value
+    FLAG_STEP = 2          # the last change and the state
+
 cdef enum:
     SHAPE_GROUPS = 64      # further groups would not fit the masks
     SHAPE_LANES = 4
@@ -19,6 +24,7 @@ cdef enum:
 
 cdef struct lane_group:
     int kind
+    int rule               # a flag_rule
     int n                  # lanes
     int bits               # of the widest lane
     uint32_t lane[SHAPE_LANES]

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport uint32_t
 
-from netcode.delta.contexts cimport RESIDUAL_CONTEXTS, TREE_BITS
+from netcode.delta.contexts cimport NODES, RESIDUAL_CONTEXTS, TREE_BITS
 from netcode.errors import ConfigError
 
 __all__ = ["KINDS", "Shape"]
@@ -90,6 +90,7 @@ cdef class Shape:
         for i, (kind, lanes, tops) in enumerate(self.spec):
             g = &self.groups[i]
             g.kind = KINDS[kind]
+            g.rule = FLAG_STEP if g.kind in (KIND_ANGLE, KIND_INT) else FLAG_MOVED
             g.n = len(lanes)
             fits = 1 <= g.n <= 3 if g.kind == KIND_VECTOR else g.n == (
                 4 if g.kind == KIND_QUATERNION else 1
@@ -104,10 +105,13 @@ cdef class Shape:
             self.check_group(g, used)
             if g.kind == KIND_ENUM and g.bits <= TREE_BITS and self.c.state < 0 and position < 0:
                 self.c.state = i
+            if g.kind == KIND_ENUM and g.bits <= TREE_BITS:
+                g.rule = FLAG_OLD
             g.flag = at
             at += FLAG_CONTEXTS
             g.value = at
-            at += self.value_contexts(g)
+            # whole blocks, see tokens.py
+            at += (self.value_contexts(g) + NODES - 1) // NODES * NODES
             self.ends.append(at)
         self.c.contexts = at
         self.check_roles()

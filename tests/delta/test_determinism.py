@@ -26,7 +26,7 @@ def digest_of(shape):
 
 def test_tables_of_the_law_are_pinned():
     # both ends compute them: a change is a change of the wire format, and of MODEL_VERSION
-    assert [digest_of(shape) for shape in SHAPES] == ["538419183b444579", "bf904aabb052eef0"]
+    assert [digest_of(shape) for shape in SHAPES] == ["538419183b444579", "a124e107927d0754"]
 
 
 def test_decay_is_the_exponential():
@@ -74,6 +74,7 @@ def coded_by(folder):
 @pytest.mark.skipif(os.name != "posix", reason="calls the compiler as Unix does")
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 @pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="not of a sanitizer build")
+@pytest.mark.timeout(600)
 def test_builds_at_o0_and_o3_write_the_same_bytes(tmp_path):
     pytest.importorskip("Cython")
     digests = set()
