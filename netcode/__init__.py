@@ -33,7 +33,7 @@ from netcode.errors import (
     TokenError,
     UnknownEntity,
 )
-from netcode.replication import Table
+from netcode.replication import Recording, Table, Track
 from netcode.schema import (
     Angle,
     ArrayOf,
@@ -109,7 +109,9 @@ __all__ = [  # noqa: RUF022 (grouped by floor)
     # session
     "ConnectionStats",
     # replication
+    "Recording",
     "Table",
+    "Track",
     # server and client
     "Client",
     "Disconnected",

@@ -22,6 +22,7 @@ from netcode.io import (
 )
 from netcode.replication import Table
 from netcode.replication.messages import MessageRegistry
+from netcode.replication.recording import Recorder
 from netcode.schema import Schema
 from netcode.security import Dialect, random_bytes
 from netcode.session import ServerConfig, ServerEndpoint
@@ -208,8 +209,8 @@ class Server(ServerLoop[I], Generic[I]):
 
     def table(self, schema: type[S], capacity: int = 256) -> Table[S]:
         """Make the table that replicates ``schema``; before the first tick, one per schema."""
-        if self.sender is not None:
-            raise ConfigError("tables must be made before the first tick")
+        if self.sender is not None or self.recorder is not None:
+            raise ConfigError("tables must be made before the first tick, and before record()")
         if schema in self.tables:
             raise ConfigError(f"there is a table of {schema.__name__} already; subclass it for two")
         if any(each.__name__ == schema.__name__ for each in self.tables):
@@ -256,6 +257,21 @@ class Server(ServerLoop[I], Generic[I]):
                 data = newest if registry is self.registry else registry.encode(message)
                 full += self.push_many(group, number, data)
         return full
+
+    def record(self, path: str | os.PathLike[str]) -> None:
+        """Write every snapshot from the next tick on to a new file, until the server closes.
+
+        It is read with ``netcode.Recording``, ``python -m netcode train`` and ``profile``.
+
+        Raises:
+            ConfigError: it records already, zstandard is not installed, or there is no table.
+            FileExistsError: there is a file already.
+        """
+        if self.recorder is not None:
+            raise ConfigError("the server records already")
+        if not self.tables:
+            raise ConfigError("there is nothing to record: make the tables first")
+        self.recorder = Recorder(path, list(self.tables.values()), self.tick_rate)
 
     def stop(self) -> None:
         """End the loop before its next tick; may be called from anywhere, signal handlers too."""

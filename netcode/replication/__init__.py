@@ -11,6 +11,7 @@ Rooms, each using only those above it:
     viewer    what one client holds, as the server knows it
     sender    snapshots to many clients
     receiver  snapshots at a client
+    recording snapshots to a file and back
     octets    strings and numbers of control messages
     messages  typed messages
     hello     what is said before any state
@@ -19,6 +20,7 @@ Rooms, each using only those above it:
 """
 
 from netcode.replication.receiver import Receiver
+from netcode.replication.recording import RecordedTable, Recorder, Recording, Track
 from netcode.replication.sender import Sender
 from netcode.replication.table import Owner, Table
 from netcode.replication.wire import FRAME_DECODED, FRAME_MISSING, FRAME_SECTION, FRAME_TICK
@@ -33,9 +35,13 @@ __all__ = [
     "Despawned",
     "Owner",
     "Receiver",
+    "RecordedTable",
+    "Recorder",
+    "Recording",
     "Sender",
     "Snapshot",
     "Spawned",
     "Table",
+    "Track",
     "WorldTable",
 ]

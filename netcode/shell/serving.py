@@ -20,6 +20,7 @@ from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import Bye
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputQueue, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
+from netcode.replication.recording import Recorder
 from netcode.schema import Schema
 from netcode.session import (
     ClientConnected,
@@ -103,6 +104,7 @@ class ServerLoop(Generic[I]):
         self.warnings = Throttle()
         self.reception: Reception | None = None
         self.sender: Sender | None = None
+        self.recorder: Recorder | None = None
         self.open_tick: Tick[I] | None = None
         self.began = 0.0
         self.frames_refused = 0
@@ -200,6 +202,8 @@ class ServerLoop(Generic[I]):
         if self.closed or self.sender is None:
             return
         self.sender.commit(tick.number)
+        if self.recorder is not None:
+            self.recorder.take(self.sender, tick.number)
         with self.host.lock:
             for player in self.roster.values():
                 with contextlib.suppress(ConnectionClosed):  # its event is still to come
@@ -229,6 +233,8 @@ class ServerLoop(Generic[I]):
         except Exception:
             log.exception("the last tick could not be sent")
         self.closed = self.stopped = True
+        if self.recorder is not None:
+            self.recorder.close()
         open_servers.discard(self)
         with self.host.lock:
             if not self.host.closed:
