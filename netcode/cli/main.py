@@ -25,9 +25,11 @@ def parser(*, complete: bool = True) -> ArgumentParser:
     made.add_argument("--version", action="version", version=f"netcode {__version__}")
     if not complete:
         return made
+    from netcode.cli.profile import add_profile_options
     from netcode.cli.proxy import add_proxy_command
     from netcode.cli.serve import add_serve_command
     from netcode.cli.token import add_token_commands
+    from netcode.cli.train import add_train_options
 
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     token = commands.add_parser(
@@ -37,6 +39,20 @@ def parser(*, complete: bool = True) -> ArgumentParser:
     )
     add_serve_command(add_token_commands(token))
     add_proxy_command(commands)
+    train = commands.add_parser(
+        "train",
+        help="make a model for a schema from recordings",
+        description="Count what the delta coder decides over recordings and freeze it as a model "
+        "file, which server and clients then share. The same recordings give the same file.",
+    )
+    add_train_options(train)
+    profile = commands.add_parser(
+        "profile",
+        help="show where the bits of a recording go",
+        description="Run the delta coder over a recording and print its bits by field and by "
+        "entity; say what another step would save; write a page with pictures.",
+    )
+    add_profile_options(profile)
     return made
 
 

@@ -6,7 +6,7 @@ from netcode.delta.course cimport pace
 from netcode.delta.heading cimport heading_model
 from netcode.delta.motion cimport motion
 from netcode.delta.rangecoder cimport range_coder
-from netcode.delta.shape cimport Shape, lane_group, table_shape
+from netcode.delta.shape cimport SHAPE_GROUPS, lane_group, table_shape
 
 
 cdef enum:
@@ -31,6 +31,8 @@ cdef struct section_coder:
     range_coder c
     uint32_t moving        # whether the entity's course moved from B to A
     bint bad
+    uint64_t *entity_costs  # [capacity] when counting: 1/65536 bits, added
+    uint64_t group_costs[SHAPE_GROUPS]
 
 
 cdef int64_t section_run(section_coder *s) noexcept nogil

@@ -38,6 +38,7 @@ from netcode.delta.order cimport (
     order_chunk,
 )
 from netcode.delta.rangecoder cimport (
+    CODER_COUNT,
     CODER_DECODE,
     CODER_ENCODE,
     code,
@@ -312,6 +313,7 @@ cdef void code_groups(
     cdef uint32_t history = 0
     cdef uint32_t at, aside
     cdef const lane_group *g
+    cdef uint64_t cost
     cdef int k, bit
     cdef int last = s.shape.n_groups - 1
     cdef seen_errors seen
@@ -321,6 +323,7 @@ cdef void code_groups(
     aside = state_of(s, slot) if x == NULL else neighbour_state(s, x)
     for k in range(last + 1):
         g = &s.groups[k]
+        cost = s.c.cost
         if k == last and coded == 0:
             bit = 1
         else:
@@ -336,6 +339,14 @@ cdef void code_groups(
         if bit:
             coded |= <uint64_t>1 << k
             code_values(s, k, slot, x, &seen)
+        if s.c.mode == CODER_COUNT:
+            s.group_costs[k] += s.c.cost - cost
+
+
+cdef inline void charge(section_coder *s, uint32_t i, uint64_t cost) noexcept nogil:
+    """When counting: what was coded since ``cost`` was for entity ``i``."""
+    if s.c.mode == CODER_COUNT:
+        s.entity_costs[s.slots[i]] += s.c.cost - cost
 
 
 cdef void code_body(section_coder *s, int at, uint32_t i) noexcept nogil:
@@ -428,6 +439,7 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
     cdef uint64_t moving = <uint64_t>1 << shape.position
     cdef uint32_t i, context
     cdef int32_t place[3]
+    cdef uint64_t cost
     cdef int at
     m.q_top = 0
     if shape.rotation >= 0:
@@ -438,7 +450,9 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
     for at in range(m.n):
         rehearse(m, at)
     for at in range(m.n):
+        cost = s.c.cost
         code_body(s, at, m.bodies[at].index)
+        charge(s, m.bodies[at].index, cost)
     for at in range(m.n):
         if m.bodies[at].changed:
             grid_put(&m.grid, m.bodies[at].place[0], m.bodies[at].place[1])
@@ -448,21 +462,26 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
         place_of(s, s.slots[i], place)
         context = grid_ring(&m.grid, place[0], place[1])
         context += 64 * (s.moved[i] != 0) if m.history else 128
+        cost = s.c.cost
         if code(&s.c, context, s.differs[i] != 0):
             at = m.n
             start_body(s, at, i)
             m.n += 1
             grid_put(&m.grid, place[0], place[1])
+        charge(s, i, cost)
 
 
 cdef void run_plain(section_coder *s) noexcept nogil:
     """A section of a table without positions."""
     cdef uint32_t i, context
+    cdef uint64_t cost
     for i in range(s.n):
+        cost = s.c.cost
         context = <uint32_t>(s.moved[i] & 15) << 6 | state_of(s, s.slots[i]) if s.m.history else (
             960 | state_of(s, s.slots[i]))
         if code(&s.c, context, s.differs[i] != 0):
             code_groups(s, i, s.slots[i], NULL)
+        charge(s, i, cost)
 
 
 cdef int64_t section_run(section_coder *s) noexcept nogil:

@@ -12,6 +12,8 @@ cdef class SectionCoder:
     cdef section_coder s
     cdef object probabilities
     cdef object tokens
+    cdef object costs
+    cdef object entity_costs
     cdef readonly object counts
     cdef int prepare(
         self, int32_t[:, ::1] t, const int32_t[:, ::1] a, const int32_t[:, ::1] b,

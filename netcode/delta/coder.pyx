@@ -12,11 +12,17 @@ from netcode.delta.contexts cimport NODES
 from netcode.delta.heading cimport fill_circle
 from netcode.delta.motion cimport body
 from netcode.delta.rangecoder cimport CODER_COUNT, TOKEN_ROW, coder_read, coder_write
-from netcode.delta.shape cimport Shape
+from netcode.delta.shape cimport SHAPE_GROUPS, Shape
 from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError, DecodeError
 
 __all__ = ["SectionCoder"]
+
+
+def cost_table():
+    """1/65536 bits of a decision by its probability in 1/4096; for accounts, not for coding."""
+    p = (np.arange(4096) + 0.5) / 4096
+    return np.rint(-np.log2(p) * 65536).astype(np.uint32)
 
 
 @cython.final
@@ -35,6 +41,8 @@ cdef class SectionCoder:
         cdef const uint16_t[::1] p
         cdef const int16_t[:, :, ::1] rows
         cdef uint32_t[::1] counts
+        cdef const uint32_t[::1] costs
+        cdef uint64_t[::1] charged
         cdef section_coder *s = &self.s
         self.shape = shape
         self.capacity = capacity
@@ -43,6 +51,8 @@ cdef class SectionCoder:
         p = self.probabilities = np.ascontiguousarray(probabilities, dtype=np.uint16)
         if p.shape[0] != shape.c.contexts:
             raise ConfigError(f"{p.shape[0]} probabilities for {shape.c.contexts} contexts")
+        if np.min(self.probabilities) < 16 or np.max(self.probabilities) > 65520:
+            raise ConfigError("probabilities are 16 to 65520")
         if tokens is None:
             tokens = residual_tokens(self.probabilities)
         rows = self.tokens = tokens
@@ -60,6 +70,13 @@ cdef class SectionCoder:
         s.c.p = &p[0]
         s.c.tokens = &rows[0, 0, 0]
         s.c.counts = &counts[0]
+        self.costs = cost_table()
+        costs = self.costs
+        s.c.costs = &costs[0]
+        self.entity_costs = np.zeros(capacity, dtype=np.uint64)
+        charged = self.entity_costs
+        s.entity_costs = &charged[0]
+        self.forget()
         s.moved = <uint64_t *>malloc(capacity * sizeof(uint64_t))
         s.differs = <uint64_t *>malloc(capacity * sizeof(uint64_t))
         s.m.bodies = <body *>malloc(capacity * sizeof(body))
@@ -99,6 +116,30 @@ cdef class SectionCoder:
         s.m.num = num
         s.m.den = den
         return 0
+
+    def forget(self):
+        """Count from nothing again."""
+        cdef int k
+        self.counts[:] = 0
+        self.entity_costs[:] = 0
+        self.s.c.cost = 0
+        for k in range(SHAPE_GROUPS):
+            self.s.group_costs[k] = 0
+
+    @property
+    def bits(self):
+        """Bits that the counted sections take, all of them."""
+        return self.s.c.cost / 65536
+
+    @property
+    def group_bits(self):
+        """Bits counted for each group, its flag included, a tuple of floats."""
+        return tuple(self.s.group_costs[k] / 65536 for k in range(self.s.shape.n_groups))
+
+    @property
+    def entity_bits(self):
+        """Bits counted for each slot, float64 (capacity,)."""
+        return self.entity_costs / 65536
 
     def set_heading(self, int sign, int offset, speeds):
         """How an angle leads a vector: see heading.pxd."""
@@ -155,7 +196,10 @@ cdef class SectionCoder:
             raise DecodeError("malformed section")
 
     def count(self, t, a, b, int num, int den, slots):
-        """Add the decisions of a section to ``counts``: [context, decision]."""
+        """Add the decisions of a section to ``counts``, [context, decision], and what they take.
+
+        Only this counts: ``encode`` and ``decode`` bear no cost of it.
+        """
         self.prepare(t, a, b, num, den, slots)
         with nogil:
             self.s.c.mode = CODER_COUNT

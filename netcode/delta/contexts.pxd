@@ -89,6 +89,10 @@ cdef inline int64_t count_residual(
             bit = <int>(magnitude >> (level - 1 - i)) & 1
             code(c, base + place + node, bit)
             node = node << 1 | <uint32_t>bit
+        if level > 3:
+            code_raw(c, 0, level - 3)
+    else:
+        code_raw(c, 0, level)
     return value
 
 

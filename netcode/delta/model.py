@@ -23,7 +23,8 @@ __all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash"]
 MODEL_VERSION = 2
 """Changes whenever contexts or predictions change: an old file must not decode with a new coder."""
 
-HEADER = struct.Struct("<4sHQIhiB")
+HEADER = struct.Struct("<4sHQIhiBB")
+LONGEST_NAME = 64
 MAGIC = b"NCDM"
 LARGEST_FILE = 1 << 20
 
@@ -57,12 +58,14 @@ class Model:
         shape: the lane groups it is for.
         probabilities: uint16, read-only, one for each context: of a 0, in 1/65536, LEAST to MOST.
         heading: for shapes with a course; None when not known.
+        name: what people call it, up to 64 bytes of UTF-8.
         tokens: int16 ``(blocks, 4, 56)``, what the coder makes of the probabilities.
     """
 
     shape: Shape
     probabilities: npt.NDArray[np.uint16]
     heading: Heading | None = None
+    name: str = ""
     tokens: npt.NDArray[np.int16] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,12 +92,15 @@ class Model:
     def to_bytes(self) -> bytes:
         """The model file."""
         heading = self.heading or Heading(0, 0)
+        name = self.name.encode()
+        if len(name) > LONGEST_NAME:
+            raise ConfigError(f"name has {len(name)} bytes; limit {LONGEST_NAME}")
         head = HEADER.pack(
             MAGIC, MODEL_VERSION, shape_hash(self.shape), len(self.probabilities),
-            heading.sign, heading.offset, len(heading.speeds),
+            heading.sign, heading.offset, len(heading.speeds), len(name),
         )  # fmt: skip
         speeds = struct.pack(f"<{len(heading.speeds)}q", *heading.speeds)
-        return head + speeds + zlib.compress(self.probabilities.astype("<u2").tobytes(), 9)
+        return head + name + speeds + zlib.compress(self.probabilities.astype("<u2").tobytes(), 9)
 
     @classmethod
     def from_bytes(cls, data: bytes, shape: Shape) -> Self:
@@ -104,18 +110,24 @@ class Model:
             ConfigError: not a model file, of another version, or for another shape.
         """
         try:
-            magic, version, named, contexts, sign, offset, n = HEADER.unpack_from(data)
-            speeds: Sequence[int] = struct.unpack_from(f"<{n}q", data, HEADER.size)
+            magic, version, named, contexts, sign, offset, n, size = HEADER.unpack_from(data)
+            at = HEADER.size + size
+            name = data[HEADER.size : at].decode()
+            speeds: Sequence[int] = struct.unpack_from(f"<{n}q", data, at)
             inflate = zlib.decompressobj()
-            raw = inflate.decompress(data[HEADER.size + 8 * n :], LARGEST_FILE)
-        except (struct.error, zlib.error) as error:
+            raw = inflate.decompress(data[at + 8 * n :], LARGEST_FILE)
+        except (struct.error, zlib.error, UnicodeDecodeError) as error:
             raise ConfigError(f"not a model file: {error}") from None
         if magic != MAGIC or version != MODEL_VERSION:
             raise ConfigError(f"a model of version {version}; this is version {MODEL_VERSION}")
         if named != shape_hash(shape) or contexts != shape.contexts or len(raw) != 2 * contexts:
             raise ConfigError("the model is for another schema")
         table = np.frombuffer(raw, dtype="<u2").astype(np.uint16)
-        if table.min() < LEAST or table.max() > MOST or sign not in (-1, 0, 1) or n > 16:
+        if any(not 0 < speed < 1 << 40 for speed in speeds) or list(speeds) != sorted(speeds):
+            raise ConfigError("the model file is damaged")
+        if table.min() < LEAST or table.max() > MOST or sign not in (-1, 0, 1):
+            raise ConfigError("the model file is damaged")
+        if n > 16 or size > LONGEST_NAME:
             raise ConfigError("the model file is damaged")
         table.setflags(write=False)
-        return cls(shape, table, Heading(sign, offset, tuple(speeds)) if sign else None)
+        return cls(shape, table, Heading(sign, offset, tuple(speeds)) if sign else None, name)

@@ -32,6 +32,8 @@ cdef struct range_coder:
     const uint16_t *p      # probability of a 0, in 1/65536
     const int16_t *tokens  # rows of lower bounds, less 32768, rising
     uint32_t *counts       # [2 * contexts]
+    const uint32_t *costs  # [4096] training: 1/65536 bits of a decision, by its probability
+    uint64_t cost          # what was counted would take so many
 
 
 cdef inline void coder_write(range_coder *c, uint8_t *out, uint32_t limit) noexcept nogil:
@@ -110,6 +112,7 @@ cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
     cdef uint32_t bound
     if c.mode == CODER_COUNT:
         c.counts[2 * context + bit] += 1
+        c.cost += c.costs[(65536 - c.p[context] if bit else c.p[context]) >> 4]
         return bit
     bound = <uint32_t>((<uint64_t>c.range * c.p[context]) >> 16)
     if c.mode == CODER_DECODE:
@@ -148,6 +151,7 @@ cdef inline uint32_t code_raw(range_coder *c, uint32_t value, int bits) noexcept
     cdef uint32_t unit, part
     cdef int step
     if c.mode == CODER_COUNT:
+        c.cost += <uint64_t>bits << 16
         return value
     while bits:
         step = bits if bits < 12 else 12

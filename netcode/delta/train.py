@@ -104,8 +104,10 @@ def train(
     recordings: Sequence[Recording],
     lags: Iterable[int] = range(2, 13),
     *,
+    lives: Sequence[npt.NDArray[np.uint16]] | None = None,
     sections: int = 1,
     step: int = 1,
+    name: str = "",
     progress: Callable[[float], object] | None = None,
 ) -> Model:
     """A model from recordings; the same recordings give the same model.
@@ -114,8 +116,11 @@ def train(
         shape: the table's lane groups.
         recordings: ``(snapshots, lanes, capacity)`` each, int32, contiguous.
         lags: distances of T and A, and of A and B, in turn.
+        lives: for each recording ``(snapshots, capacity)``, 0 where a slot is empty and else its
+            generation: only entities that live on from B to T count. None: all do.
         sections: into how many sections a snapshot is cut.
         step: take every so many snapshots.
+        name: of the model.
         progress: told the share that is done.
     """
     every = tuple(lags)
@@ -127,7 +132,7 @@ def train(
     parts = np.array_split(np.arange(capacity, dtype=np.uint16), sections)
     total = sum(len(range(0, len(data), step)) for data in recordings)
     done = 0
-    for data in recordings:
+    for number, data in enumerate(recordings):
         for turn, tick in enumerate(range(0, len(data), step)):
             a = tick - every[turn % len(every)]
             # B is now and then older than twice the lag, or not there
@@ -137,7 +142,15 @@ def train(
                 continue
             base = data[b] if b >= 0 and turn % 16 != 15 else None
             for slots in parts:
+                if lives is not None:
+                    life = lives[number]
+                    same = (life[tick] == life[a]) & (life[tick] != 0)
+                    if base is not None:
+                        same &= life[tick] == life[b]
+                    slots = slots[same[slots]]
+                    if not slots.size:
+                        continue
                 coder.count(data[tick], data[a], base, tick - a, max(1, a - b), slots)
             if progress is not None and done % 64 == 0:
                 progress(done / total)
-    return Model(shape, freeze(shape, coder.counts), heading)
+    return Model(shape, freeze(shape, coder.counts), heading, name)

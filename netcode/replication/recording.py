@@ -144,7 +144,7 @@ class Recorder:
         if self.tick_bytes > MAX_TICK_BYTES:
             raise ConfigError(f"a snapshot has {self.tick_bytes} bytes; limit {MAX_TICK_BYTES}")
         head = json.dumps({"tick_rate": tick_rate, "tables": [asdict(table) for table in said]})
-        self.file: BinaryIO = Path(path).open("xb")
+        self.file: BinaryIO = Path(path).open("xb")  # noqa: SIM115 (close() ends it)
         self.file.write(HEAD.pack(MAGIC, RECORDING_VERSION, len(head.encode())) + head.encode())
         self.last: list[npt.NDArray[np.int32]] = []
         self.parts: list[bytes] = []
@@ -302,16 +302,8 @@ class Recording:
             living = (alive != 0)[:, None, :]
             if alive.max(initial=0) > 1 or np.any((codes.view(np.uint32) > tops) & living):
                 raise DecodeError(f"{table.name}: a code over its lane's limit")
-            tracks.append(
-                Track(
-                    table,
-                    ticks,
-                    alive.view(np.bool_),
-                    generation.astype(np.uint16),
-                    owner.astype(np.int32),
-                    codes,
-                )  # fmt: skip
-            )
+            lives, owners = generation.astype(np.uint16), owner.astype(np.int32)
+            tracks.append(Track(table, ticks, alive.view(np.bool_), lives, owners, codes))
         return tracks
 
     def read(self, table: str | int = 0, *, max_bytes: int = 1 << 31) -> Track:

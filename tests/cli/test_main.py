@@ -14,7 +14,7 @@ import netcode
 from netcode.cli.main import main, parser
 from netcode.cli.output import coloured, show
 
-COMMANDS = [(), ("token",), ("proxy",)] + [
+COMMANDS = [(), ("token",), ("proxy",), ("train",), ("profile",)] + [
     ("token", each) for each in ("issue", "inspect", "verify", "keygen", "serve")
 ]
 

@@ -36,7 +36,20 @@ def test_decay_is_the_exponential():
     assert decay(60 << 40) == 0
 
 
-def compile_into(folder, level):
+def translated(folder):
+    """The coder's modules as C."""
+    for name in MODULES:
+        subprocess.run(
+            [sys.executable, "-m", "cython", "-3", "-X", "cdivision=True,boundscheck=False",
+             "-X", "wraparound=False,freethreading_compatible=True", "--module-name",
+             f"netcode.delta.{name}", "-o", folder / f"{name}.c",
+             ROOT / "netcode" / "delta" / f"{name}.pyx"],
+            check=True, cwd=ROOT, capture_output=True,
+        )  # fmt: skip
+    return [folder / f"{name}.c" for name in MODULES]
+
+
+def compile_into(folder, sources, level):
     """The package with the coder's modules compiled at this level; the others are linked."""
     shutil.copytree(
         ROOT / "netcode",
@@ -44,21 +57,12 @@ def compile_into(folder, level):
         copy_function=os.symlink,
         ignore=shutil.ignore_patterns("*.c", "__pycache__", *(f"{m}.*.so" for m in MODULES)),
     )
-    include = sysconfig.get_path("include")
     flags = [f"-O{level}", "-g0", "-shared", "-fPIC", "-w", "-ffp-contract=off"]
-    waiting = []
-    for name in MODULES:
-        source = folder / f"{name}.c"
-        target = folder / "netcode" / "delta" / f"{name}{SUFFIX}"
-        subprocess.run(
-            [sys.executable, "-m", "cython", "-3", "-X", "cdivision=True,boundscheck=False",
-             "-X", "wraparound=False,freethreading_compatible=True", "--module-name",
-             f"netcode.delta.{name}", "-o", source, ROOT / "netcode" / "delta" / f"{name}.pyx"],
-            check=True, cwd=ROOT,
-        )  # fmt: skip
-        compiler = os.environ.get("CC", "cc").split()
-        waiting.append(subprocess.Popen([*compiler, *flags, f"-I{include}", source, "-o", target]))
-    assert [process.wait() for process in waiting] == [0] * len(waiting)
+    for source in sources:
+        target = folder / "netcode" / "delta" / f"{source.stem}{SUFFIX}"
+        compiler = [*os.environ.get("CC", "cc").split(), *flags]
+        include = f"-I{sysconfig.get_path('include')}"
+        subprocess.run([*compiler, include, source, "-o", target], check=True)
 
 
 def coded_by(folder):
@@ -77,11 +81,12 @@ def coded_by(folder):
 @pytest.mark.timeout(600)
 def test_builds_at_o0_and_o3_write_the_same_bytes(tmp_path):
     pytest.importorskip("Cython")
+    sources = translated(tmp_path)
     digests = set()
     for level in (0, 3):
         folder = tmp_path / f"o{level}"
         folder.mkdir()
-        compile_into(folder, level)
+        compile_into(folder, sources, level)
         where, digest = coded_by(folder)
         assert where == [folder, folder]
         digests.add(digest)

@@ -134,7 +134,8 @@ def test_a_bomb_is_refused_before_it_grows(path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"capacity": 0}, {"capacity": 1 << 20}, {"schema_hash": -1}, {"lanes": [["x", 1, 0, "int"]]},
+        {"capacity": 0}, {"capacity": 1 << 20}, {"schema_hash": -1},
+        {"lanes": [["x", 1, 0, "int"]]},
         {"lanes": [["x", 1, 0, "int", 1 << 40]]}, {"name": None, "lanes": 5},
     ],
 )  # fmt: skip
