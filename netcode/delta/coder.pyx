@@ -129,17 +129,17 @@ cdef class SectionCoder:
     @property
     def bits(self):
         """Bits that the counted sections take, all of them."""
-        return self.s.c.cost / 65536
+        return self.s.c.cost / 65536.0
 
     @property
     def group_bits(self):
         """Bits counted for each group, its flag included, a tuple of floats."""
-        return tuple(self.s.group_costs[k] / 65536 for k in range(self.s.shape.n_groups))
+        return tuple(self.s.group_costs[k] / 65536.0 for k in range(self.s.shape.n_groups))
 
     @property
     def entity_bits(self):
         """Bits counted for each slot, float64 (capacity,)."""
-        return self.entity_costs / 65536
+        return self.entity_costs / 65536.0
 
     def set_heading(self, int sign, int offset, speeds):
         """How an angle leads a vector: see heading.pxd."""

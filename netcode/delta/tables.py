@@ -118,7 +118,7 @@ def default_probabilities(shape: Shape) -> npt.NDArray[np.uint16]:
     bodies = shape.roles[0] >= 0
     if bodies:
         # the nearer a moving body, the likelier a start
-        p[0:64] = [ONE - max(share(3 * 3**near, 10 * 4**near), 262) for near in range(64)]
+        p[0:64] = [ONE - max(share(3 * 3**ring, 10 * 5**ring), 66) for ring in range(64)]
         p[128:256] = percent(60)
         p[256:1024] = percent(8)
     else:
@@ -132,7 +132,7 @@ def default_probabilities(shape: Shape) -> npt.NDArray[np.uint16]:
         flags[:] = percent(80)
         if bodies:
             flags[0:64] = percent(35 if kind in ("vector", "quaternion") else 97)
-            flags[64:128] = percent(10)
+            flags[64:128] = percent(4)
         else:
             flags[16:] = percent(30)
             flags[0:16] = percent(90)
