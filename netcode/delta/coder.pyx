@@ -180,9 +180,11 @@ cdef class SectionCoder:
         cdef size_t at
         self.prepare(t, a, b, num, den, slots)
         cdef section_coder *s = &self.s
+        # lanes of one code belong to no group, but are part of the state
+        cdef int lanes = <int>(t.shape[0] if t.shape[0] < a.shape[0] else a.shape[0])
         cdef bint whole = s.slots[s.n - 1] - s.slots[0] == <int>s.n - 1
         with nogil:
-            for k in range(s.shape.n_lanes):
+            for k in range(lanes):
                 at = <size_t>k * s.capacity
                 if whole:
                     at += s.slots[0]

@@ -47,8 +47,10 @@ def group_lanes(lanes):
         tops = [item.max for item in lanes[at : at + n]]
         if kind in ("angle", "flags") and tops[0] & (tops[0] + 1):
             kind = "int"
-        if all(tops):
-            groups.append((kind, tuple(range(at, at + n)), tuple(tops)))
+        # a lane of one code says nothing, whatever its neighbours in the group do
+        told = [k for k in range(n) if tops[k]]
+        if told:
+            groups.append((kind, tuple(at + k for k in told), tuple(tops[k] for k in told)))
         at += n
     return groups
 

@@ -14,6 +14,7 @@ from netcode.delta.model import Heading, Model
 from netcode.delta.shape import Shape
 from netcode.delta.train import train
 from netcode.errors import ConfigError, DecodeError
+from netcode.schema.program import Lane
 
 LIMIT = 1 << 20
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking takes minutes
@@ -227,6 +228,17 @@ def test_shape_of_a_schema():
 
     assert Shape.of(Cube).spec[0] == ("vector", (4, 5, 6), (16382,) * 3)
     assert Shape.of(Cube).roles == (0, 1, -1, -1)
+
+
+def test_a_lane_of_one_code_does_not_take_its_group_with_it():
+    lanes = [Lane("p.x", 8, 0, "quantized", 255), Lane("p.y", 0, 0, "quantized", 0)]
+    shape = Shape.of(type("Flat", (), {"lanes": lanes}))
+    assert shape.spec == (("vector", (0,), (255,)),)
+    coder = Model.untrained(shape).coder(2)
+    a, t = np.zeros((2, 2), np.int32), np.array([[9, 0], [0, 0]], np.int32)
+    slots, out = np.arange(2, dtype=np.uint16), np.full((2, 2), 7, np.int32)
+    coder.decode(coder.encode(t, a, None, 1, 1, slots), out, a, None, 1, 1, slots)
+    assert np.array_equal(out, t)
 
 
 def test_models_come_back_from_their_file():
