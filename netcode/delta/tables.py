@@ -25,12 +25,9 @@ MOST: Final = 65520
 NODES, EXPECTED, SEEN = 64, 20, 8
 
 ONE: Final = 1 << 16
-Q: Final = 40
-"""Bits behind the point of masses of the law."""
-LN2: Final = 762123384786
-"""The natural logarithm of 2, Q40."""
-SIZE: Final = 1 << 17
-"""Magnitudes from here on have no mass."""
+Q: Final = 40  # bits behind the point of masses of the law
+LN2: Final = 762123384786  # the natural logarithm of 2, Q40
+SIZE: Final = 1 << 17  # magnitudes from here on have no mass
 SEEN_HUNDREDTHS: Final = (0, 25, 70, 140, 280, 560, 1100, 3000)
 """What mean magnitude each bucket of residuals seen stands for."""
 

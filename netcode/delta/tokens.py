@@ -14,8 +14,7 @@ __all__ = ["residual_tokens"]
 
 NODES, QUARTERS, CLASSES, TOKENS, ROW = 64, 4, 27, 55, 56
 ONE = 1 << 16
-FEWEST = 16
-"""What zero keeps when rounding up the rare ones would leave it less."""
+FEWEST = 16  # what zero keeps when rounding up the rare ones would leave it less
 
 
 def magnitudes(p: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
