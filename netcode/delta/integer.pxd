@@ -64,7 +64,7 @@ cdef inline void normalise(quaternion *q) noexcept nogil:
         q.v[3] = ONE
         return
     for i in range(4):
-        q.v[i] = (q.v[i] << 29) // length
+        q.v[i] = q.v[i] * (1 << 29) // length
 
 
 cdef inline void multiply(const quaternion *a, const quaternion *b, quaternion *out) noexcept nogil:
