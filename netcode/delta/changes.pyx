@@ -46,15 +46,14 @@ from netcode.delta.rangecoder cimport (
     coder_finish,
 )
 from netcode.delta.shape cimport (
+    FLAG_OLD,
+    FLAG_STEP,
     KIND_ANGLE,
     KIND_ENUM,
     KIND_FLAGS,
     KIND_ID,
-    KIND_INT,
     KIND_QUATERNION,
     KIND_VECTOR,
-    FLAG_OLD,
-    FLAG_STEP,
     lane_group,
     table_shape,
 )

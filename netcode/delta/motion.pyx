@@ -10,7 +10,6 @@ from netcode.delta.integer cimport (
     multiply,
     normalise,
     quaternion,
-    root,
     rotate,
     scale_turn,
     turn_between,
