@@ -258,9 +258,10 @@ cdef inline void store_bytes(uint8_t *data, uint64_t word, int32_t size) noexcep
 
 cdef uint64_t neutral_code(const op *at) noexcept nogil:
     """A code that every ``scatter`` of the op takes."""
-    cdef uint64_t middle = ((<uint64_t>1 << at.bits) - 1) >> 1
+    cdef uint64_t middle
     if at.kind != OP_QUAT:
         return 0
+    middle = ((<uint64_t>1 << at.bits) - 1) >> 1
     return 3 | middle << 2 | middle << (2 + at.bits) | middle << (2 + 2 * at.bits)
 
 
