@@ -14,7 +14,6 @@ from netcode.schema.packer cimport packer, unpack, unpack_varint, unpacker
 from netcode.schema.plan cimport (
     BLOCK_ROWS,
     MAX_LEVELS,
-    PIECE_CLOSE,
     PIECE_FIXED,
     PIECE_INSIDE,
     PIECE_LONG_VARUINT,
@@ -343,52 +342,49 @@ cdef inline uint64_t peek(const unpacker *r, uint64_t position) noexcept nogil:
 
 
 cdef bint take_row(block *b, unpacker *r, int row) noexcept nogil:
-    """Read the pieces of one row; false, and ``r`` as before, when the row path has to."""
-    cdef uint64_t active[MAX_LEVELS]        # all ones, or zero: the level is not there
+    """Read the pieces of one row; false, and ``r`` as before, when the row path has to.
+
+    What decides where the next piece is is a branch, so that the processor need not wait for it.
+    """
     cdef const piece *at = b.p.pieces
     cdef const piece *end = at + b.p.piece_count
     cdef uint64_t *out = b.words + row
     cdef uint64_t position = r.position
     cdef uint64_t start = position
-    cdef uint64_t word, ends
-    cdef uint64_t here = ~<uint64_t>0       # active[level]
-    cdef int level = 0
+    cdef uint64_t word
+    cdef bint guard = True
     cdef int bits
-    active[0] = here
-    if position + at.ahead + 64 > r.size:
-        return False
     while at < end:
-        if at.kind == PIECE_FIXED:
-            out[0] = peek(r, position) & at.mask
-            position += at.bits & here
-        elif at.kind == PIECE_OPTIONAL:
-            word = peek(r, position) & at.mask
-            out[0] = word
-            position += at.bits & here
-            here &= 0 - (word >> (at.bits - 1))
-            level += 1
-            active[level] = here
-        elif at.kind == PIECE_VARUINT:
-            word = peek(r, position)
-            ends = ~word & GROUP_ENDS
-            if ends == 0:
-                if here:
-                    break
-                ends = 0x80
-            bits = nc_low_bit(ends) + 1
-            out[0] = word & ((<uint64_t>2 << (bits - 1)) - 1)
-            position += bits & here
-        elif at.kind == PIECE_CLOSE:
-            level -= 1
-            here = active[level]
-        else:
-            if here:
-                r.position = position
-                if not take_inside(b, r, at, row, out):
-                    break
-                position = r.position
-            if at.kind == PIECE_INSIDE and at + 1 < end and position + at[1].ahead + 64 > r.size:
+        if guard:
+            if position + at.ahead + 64 > r.size:
                 break
+            guard = False
+        word = peek(r, position)
+        if at.kind == PIECE_FIXED:
+            out[0] = word & at.mask
+            position += at.bits
+        elif at.kind == PIECE_OPTIONAL:
+            word &= at.mask
+            out[0] = word
+            position += at.bits
+            if not word >> (at.bits - 1):
+                guard = at.guarded
+                out += at.skip * BLOCK_ROWS
+                at += at.skip
+        elif at.kind == PIECE_VARUINT:
+            bits = 8 if not word & 0x80 else 16
+            if word & 0x80 and word & 0x8000:
+                if not ~word & GROUP_ENDS:
+                    break
+                bits = nc_low_bit(~word & GROUP_ENDS) + 1
+            out[0] = word & ((<uint64_t>2 << (bits - 1)) - 1)
+            position += <uint64_t>bits
+        else:
+            r.position = position
+            if not take_inside(b, r, at, row, out):
+                break
+            position = r.position
+            guard = at.kind == PIECE_INSIDE
         at += 1
         out += BLOCK_ROWS
     if at < end:

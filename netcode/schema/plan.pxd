@@ -45,8 +45,7 @@ cdef struct step:
 
 cdef enum piece_kind:
     PIECE_FIXED
-    PIECE_OPTIONAL           # fixed, and its last bit says whether the next level is there
-    PIECE_CLOSE              # back to the level outside
+    PIECE_OPTIONAL           # fixed, and its last bit says whether the value is there
     PIECE_VARUINT            # up to SHORT_VARINT bits of value
     PIECE_LONG_VARUINT
     PIECE_INSIDE
@@ -56,7 +55,9 @@ cdef struct piece:
     const op *at
     uint8_t kind
     uint8_t bits
-    uint64_t mask            # that many ones
+    uint8_t guarded          # PIECE_OPTIONAL: a PIECE_INSIDE is in its value
+    int32_t skip             # pieces of its value
+    uint64_t mask            # as many ones as bits
     uint64_t ahead           # most bits from here to the next PIECE_INSIDE or the end
 
 

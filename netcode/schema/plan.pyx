@@ -80,6 +80,7 @@ cdef int add(builder *b, const op *at, const op *end) noexcept nogil:
     cdef step *made
     cdef uint32_t bits
     cdef uint8_t kind
+    cdef int32_t flag, i
     while at < end:
         if at.kind == OP_VECTOR or at.kind == OP_NESTED:
             at += 1  # the body says it all
@@ -127,6 +128,7 @@ cdef int add(builder *b, const op *at, const op *end) noexcept nogil:
         if at.kind == OP_OPTIONAL:
             if b.level + 1 == MAX_LEVELS:
                 return -1
+            flag = made.low.piece
             b.level += 1
             b.used = -1
             if add(b, at + 1, at + 1 + at.body):
@@ -137,7 +139,10 @@ cdef int add(builder *b, const op *at, const op *end) noexcept nogil:
             b.p.step_count += 1
             made.at = at
             made.kind = STEP_CLOSE
-            new_piece(b, PIECE_CLOSE, at, 0)
+            b.taken = -1
+            b.p.pieces[flag].skip = b.p.piece_count - flag - 1
+            for i in range(flag + 1, b.p.piece_count):
+                b.p.pieces[flag].guarded |= b.p.pieces[i].kind == PIECE_INSIDE
             at += at.body
         at += 1
     return 0
