@@ -19,6 +19,7 @@ from netcode.schema.plan cimport (
     PIECE_LONG_VARUINT,
     PIECE_OPTIONAL,
     PIECE_VARUINT,
+    READ_ROWS,
     SHORT_VARINT,
     STEP_CLOSE,
     STEP_INSIDE,
@@ -94,11 +95,11 @@ cdef bint block_init(block *b, table_view *t, const plan *p) noexcept nogil:
     return True
 
 
-cdef void block_start(block *b, int64_t first) noexcept nogil:
+cdef void block_start(block *b, int64_t first, int most) noexcept nogil:
     cdef int64_t left = b.rows.t.rows - first
     b.first = first
     b.rows.shift = first * b.rows.stride
-    b.rows.count = BLOCK_ROWS if left > BLOCK_ROWS else <int>left
+    b.rows.count = most if left > most else <int>left
     b.rows.mask = NULL
     b.level = 0
 
@@ -327,7 +328,7 @@ cdef int encode_blocks(table_view *t, const plan *p, packer *out) noexcept nogil
     if not block_init(&b, t, p):
         return encode_rows(t, 0, t.rows, out)
     while first < t.rows and status == 0:
-        block_start(&b, first)
+        block_start(&b, first, BLOCK_ROWS)
         status = encode_block(&b, out)
         first += BLOCK_ROWS
     free(b.words)
@@ -519,8 +520,8 @@ cdef int decode_blocks(table_view *t, const plan *p, unpacker *source) noexcept 
     if not block_init(&b, t, p):
         return decode_rows(t, 0, t.rows, source)
     while first < t.rows and status == 0:
-        block_start(&b, first)
+        block_start(&b, first, READ_ROWS)
         status = decode_block(&b, source)
-        first += BLOCK_ROWS
+        first += READ_ROWS
     free(b.words)
     return status

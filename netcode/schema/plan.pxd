@@ -13,7 +13,8 @@ from netcode.schema.ops cimport op, program
 
 
 cdef enum:
-    BLOCK_ROWS = 256
+    BLOCK_ROWS = 128     # at most; what a block needs stays in the first-level cache
+    READ_ROWS = 64       # fewer, as its rows are written and its words read back
     WORD_BITS = 56       # with up to 7 bits left of the word before, one store
     PIECE_BITS = 57      # behind up to 7 bits of the byte it starts in, one load
     SHORT_VARINT = 49    # bits of value that fit in the groups of one piece

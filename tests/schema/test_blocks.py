@@ -27,7 +27,7 @@ from netcode.schema import (
     Vec3,
 )
 
-BLOCK = 256
+BLOCK = 128
 COUNTS = st.sampled_from([4, 5, 60, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
 SINGLE = 1
 """So few rows go one by one."""
