@@ -188,7 +188,7 @@ FAULTS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), FAULTS)
-@pytest.mark.parametrize("row", [0, 140, BLOCK + 5])
+@pytest.mark.parametrize("row", [0, 100, BLOCK + 5])
 def test_a_fault_is_named_as_in_one_row(field: str, value: object, row: int) -> None:
     rng = np.random.default_rng(7)
     objects = [make(rng) for _ in range(BLOCK + 9)]
