@@ -378,6 +378,8 @@ cdef bint take_row(block *b, unpacker *r, int row) noexcept nogil:
                 if not ~word & GROUP_ENDS:
                     break
                 bits = nc_low_bit(~word & GROUP_ENDS) + 1
+            if bits > at.bits:  # more groups than ``ahead`` counts: above the maximum
+                break
             out[0] = word & ((<uint64_t>2 << (bits - 1)) - 1)
             position += <uint64_t>bits
         else:

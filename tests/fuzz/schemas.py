@@ -205,6 +205,13 @@ class Wide(Schema):
     leaves: Annotated[list[Leaf], ArrayOf(max=500)]
 
 
+def short() -> type[Schema]:
+    """Varuints of few groups, in a row: what is too long in one would push on all that follow."""
+    hints = {f"v{i}": Annotated[int, VarUint(100 << i % 3)] for i in range(40)}
+    made: type[Schema] = type(Schema)("Short", (Schema,), {"__annotations__": hints})
+    return made
+
+
 def runs() -> type[Schema]:
     """More bools than one op takes, on both sides of a code."""
     hints: dict[str, Any] = {f"b{i}": bool for i in range(60)}
@@ -257,7 +264,7 @@ class Trader(Schema):
 
 HAND_MADE: tuple[type[Schema], ...] = (
     Nothing, Bools, Ints, Varints, Grids, Turns, Floats, Words, Blobs, Choices, Leaf, Maybe, Lists,
-    Free, Wide, runs(), deep(), Everything, Trader,
+    Free, Wide, short(), runs(), deep(), Everything, Trader,
 )  # fmt: skip
 VERSIONED = Trader
 

@@ -17,7 +17,7 @@ from fuzz.campaign import SHARES, Shard
 from fuzz.lanes import LaneSubject
 from fuzz.messages import Finding, Subject
 from fuzz.mutate import Mutator, Seed, Spot, replaced
-from fuzz.schemas import Bools, Everything, Grids, Trader, Words, random_schemas
+from fuzz.schemas import Bools, Everything, Grids, Trader, Words, random_schemas, short
 from fuzz.streams import Program
 
 from netcode.errors import DecodeError
@@ -38,6 +38,19 @@ def test_every_decoder(seed: int) -> None:
     assert CASES / 5 < outcomes["accepted"] < CASES * 4 / 5
     assert set(DECODE.values()) <= set(outcomes)
     assert any(outcome.startswith("refused by ") for outcome in outcomes)
+
+
+@pytest.mark.parametrize("good", range(4))
+def test_varints_of_too_many_groups_stay_in_the_data(good: int) -> None:
+    """Seven groups where one or two are the most: where the data is long enough for the longest
+    row, such a row went on behind its end. Only a sanitizer sees that."""
+    cls = short()
+    zeros, most = len(cls.__match_args__), cls.max_bytes
+    data = bytes([4]) + bytes(zeros * good) + (b"\xff" * 6 + b"\x01") * most
+    data = data[: 1 + max(zeros * 4, zeros * good + most + 8)]
+    for decode in (cls.decode_many, cls.decode_records):
+        with pytest.raises(DecodeError, match=r"Short\.v0: at bit .*above the largest one"):
+            decode(data)
 
 
 def test_a_shard_is_decided_by_its_numbers() -> None:
