@@ -23,6 +23,8 @@ SECOND = 0.3
 LOOK = 0.25
 """Share of the arrays that are looked through for what must not have changed."""
 FILLED = 0xA5
+COUNTS = (0, 1, 1, 2, 3, 5, 6, 20)
+"""Objects of a list; four and more are decoded a block of rows at a time."""
 LIMIT = 40
 ROOM = 1 << 12
 """Most objects of a list, and bytes of their rows: a larger claim is refused."""
@@ -77,8 +79,9 @@ class Subject:
         self.bits_min = sum(field.kind.bits_min for field in fields)
         objects = [object_of(cls, cls.fields, rng) for _ in range(messages)]
         single = [self.api.encode(each) for each in objects]
+        self.limit = max(6, min(LIMIT, ROOM // max(1, cls.dtype.itemsize)))
         lists = [
-            self.api.encode_many(rng.choices(objects, k=rng.choice((0, 1, 1, 2, 3))))
+            self.api.encode_many(rng.choices(objects, k=min(rng.choice(COUNTS), self.limit)))
             for _ in range(messages)
         ]
         self.weight = 6 if sum(map(len, single)) < SMALL * messages else 1
@@ -87,7 +90,6 @@ class Subject:
         self.decoders: list[Callable[[bytes, DecodeError | None], None]] = [
             self.as_list, self.as_records, self.as_exact,
         ]  # fmt: skip
-        self.limit = max(3, min(LIMIT, ROOM // max(1, cls.dtype.itemsize)))
         self.outs = list(self.arrays()) if version is None and cls.dtype.itemsize else []
         if version is None:
             self.decoders.append(self.as_part)
