@@ -15,6 +15,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from cpython.object cimport PyObject
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -359,13 +360,17 @@ cdef class Codec:
         cdef packer out
         cdef uint8_t *heap
         cdef uint8_t *end
+        cdef uint64_t most = self.assembly.code.bits_max
         cdef size_t size
         cdef int status
         view_records(
             &t, &self.assembly.code, self.offsets, self.schema, self.dtype, records, False
         )
         self.check_count(t.rows, limit)
-        size = <size_t>((<uint64_t>t.rows * self.assembly.code.bits_max + 7) // 8 + COUNT_BYTES)
+        # One row of memory can be any number of rows: of a stride of 0.
+        if most and <uint64_t>t.rows > <uint64_t>PY_SSIZE_T_MAX // most:
+            raise MemoryError(f"{self.schema}: {t.rows:,} rows")
+        size = <size_t>((<uint64_t>t.rows * most + 7) // 8 + COUNT_BYTES)
         heap = allocate(size)
         try:
             pack_init(&out, heap)

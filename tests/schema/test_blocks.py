@@ -287,3 +287,15 @@ def test_runs_of_bools(count: int, seed: int) -> None:
     assert cls.decode_records(data).tobytes() == records.tobytes()
     cls.decode_records(data, other)
     assert cls.encode_records(other) == data
+
+
+def test_more_rows_than_any_memory_holds() -> None:
+    """One row seen so often that the bits of all wrap around 64 bits to a few."""
+
+    class Wide(Schema):
+        numbers: Annotated[list[list[int]], ArrayOf(ArrayOf(Bits(64), max=1000), max=512)]
+
+    rows = 2**64 // Wide.fields[0].kind.bits_max + 1
+    endless = np.broadcast_to(np.zeros(1, Wide.dtype), (rows,))
+    with pytest.raises(MemoryError, match=r"Wide: 5.* rows"):
+        Wide.encode_records(endless, limit=rows)
