@@ -107,7 +107,8 @@ cdef int refuse(Assembly assembly, table_view *t, rows) except -1:
     """Raise for a row of columns or records. A fault has room for a number only: what else the
     value may be is looked up."""
     if t.error.value == NULL and t.error.number == NUMBER_NONE:
-        value = value_at(rows, t.row, assembly.path_of(&t.error))
+        fields = assembly.cls._kind.fields
+        value = value_at(fields, rows, t.row, assembly.path_of(&t.error))
         Py_INCREF(value)
         t.error.value = <PyObject *>value
     assembly.raise_encode(&t.error, t.row)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from netcode.errors import DecodeError, EncodeError
+from netcode.schema.kinds import ArrayKind, Field, Kind, NestedKind, OptionalKind
 
 __all__ = ["decode_error", "encode_error", "value_at"]
 
@@ -40,24 +42,27 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def value_at(rows: Any, row: int, path: str) -> Any:
+def value_at(fields: Iterable[Field], rows: Any, row: int, path: str) -> Any:
     """What stands at the dotted ``path`` in a row of columns or of a structured array: a tuple,
-    bytes, or a number."""
-    first, *rest = re.findall(r"[^.\[\]]+", path)
-    cell = rows[first][row]
-    for part in rest:
-        within = inside(cell)
-        if part.isdigit():
-            cell = within["items"][int(part)]
-        else:
-            cell = (within if part in (within.dtype.names or ()) else cell)[part]
-    plain = inside(cell).tolist()
+    bytes, or a number. ``fields`` are those of the schema."""
+    kind: Kind | None = None
+    cell: Any = None
+    for part in re.findall(r"[^.\[\]]+", path):
+        match kind:
+            case None:
+                kind, cell = kind_of(fields, part), rows[part][row]
+            case ArrayKind():
+                kind, cell = kind.element, cell["items"][int(part)]
+            case NestedKind():
+                kind, cell = kind_of(kind.fields, part), cell[part]
+        while isinstance(kind, OptionalKind):
+            kind, cell = kind.inner, cell["value"]
+    plain = cell.tolist()
     return tuple(plain) if isinstance(plain, list) else plain
 
 
-def inside(cell: Any) -> Any:
-    """The value of an optional, anything else as it is."""
-    return cell["value"] if cell.dtype.names == ("present", "value") else cell
+def kind_of(fields: Iterable[Field], name: str) -> Kind:
+    return next(field.kind for field in fields if field.name == name)
 
 
 def encode_error(

@@ -165,6 +165,30 @@ def test_a_refused_row(name: str, value: Any, field: str, path: str) -> None:
     assert np.array_equal(error.value, value, equal_nan=isinstance(value, (float, tuple)))
 
 
+def test_a_schema_that_looks_like_an_optional() -> None:
+    """The storage of an optional has fields of these two names as well."""
+
+    class Inner(nc.Schema):
+        value: Annotated[tuple[float, float, float, float], nc.Quat(9)]
+
+    class Outer(nc.Schema):
+        present: bool
+        value: Inner
+
+    class Holder(nc.Schema):
+        held: Outer
+        perhaps: Outer | None = None
+
+    rows = np.zeros(1, Holder.dtype)
+    with pytest.raises(EncodeError, match=r"Holder\.held\.value\.value in row 0: \(0") as refused:
+        Holder.encode_records(rows)
+    assert refused.value.value == (0, 0, 0, 0)
+    rows["held"]["value"]["value"] = 0.5
+    rows["perhaps"]["present"] = True
+    with pytest.raises(EncodeError, match=r"Holder\.perhaps\.value\.value in row 0: \(0"):
+        Holder.encode_records(rows)
+
+
 def test_a_column_of_an_enum_without_a_member() -> None:
     columns = All.columns(1)
     columns["gear"][0] = 7
