@@ -254,7 +254,7 @@ class Schema(Instance, metaclass=SchemaType):
         Args:
             data: any bytes-like object.
             out: array to fill from its first row on, instead of a new one of ``dtype``. After an
-                error it holds what was read until then.
+                error its rows hold anything.
             limit: largest count to accept.
 
         Returns:

@@ -392,7 +392,8 @@ cdef class Codec:
         Args:
             data: any bytes-like object.
             out: an array to fill from its first row on, instead of a new one; its first rows are
-                returned. When decoding fails it holds what was read until then.
+                returned. When decoding fails its rows hold anything: a block of them is filled
+                field by field, before the fault in it is found.
             limit: the largest count to accept.
 
         Raises:
