@@ -348,7 +348,7 @@ cdef bint quat_codes(
         z = q[2][i]
         w = q[3][i]
         total[i] = (x * x + y * y) + (z * z + w * w)
-    if outside(count, total, 1e-200, 1e200):
+    if outside(count, total, 1.1e-200, 0.9e200):  # the row path looks at all near them
         return True
     for i in range(count):
         scale = unit / sqrt(total[i])
