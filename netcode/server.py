@@ -170,14 +170,14 @@ class Server(ServerLoop[I], Generic[I]):
                 loopback_only=is_public(sealing),
             )
             endpoint = ServerEndpoint(config, entropy=random_bytes, epoch=epoch_of(clock))
+            host: Host
+            if threaded and isinstance(opened, BatchSocket):
+                host = ThreadedHost(ServerThread(endpoint, opened))
+            else:
+                host = Host(endpoint, conditioned(opened, link, clock), clock)
         except BaseException:
             opened.close()
             raise
-        host: Host
-        if threaded and isinstance(opened, BatchSocket):
-            host = ThreadedHost(ServerThread(endpoint, opened))
-        else:
-            host = Host(endpoint, conditioned(opened, link, clock), clock)
         driven: Any = host.endpoint
         super().__init__(driven, host, schedule, registry, names, input, default)
 

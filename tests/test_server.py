@@ -303,6 +303,23 @@ def test_wrong_options_say_what_is_wrong() -> None:
         nc.Server("127.0.0.1:0", max_clients=0)
 
 
+def test_a_constructor_that_fails_releases_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with nc.Server("127.0.0.1:0") as server:
+        address = server.address
+
+    def fails(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("netcode.server.ServerThread", fails)
+    with pytest.raises(ValueError, match="unpack"):
+        nc.Server(address, link=(None, None, None))  # type: ignore[call-overload]
+    nc.Server(address).close()
+    if BACKENDS[0] != "python":
+        with pytest.raises(OSError, match="Too many"):
+            nc.Server(address, io="thread")
+        nc.Server(address, io="poll").close()
+
+
 def test_who_moves_the_datagrams(monkeypatch: pytest.MonkeyPatch) -> None:
     network = MemoryNetwork()
     with pytest.raises(nc.ConfigError, match="io is 'fast'; it must be"):

@@ -36,5 +36,6 @@ cdef class ServerThread(ServerDesk):
     cdef void own(self) noexcept nogil
     cdef double pause(self, int bits, double now) noexcept nogil
     cdef int check_alive(self) except -1
+    cdef int prepare(self, socket) except -1
     cdef int hang_up(self) except -1
     cdef void forsake(self) noexcept

@@ -56,6 +56,7 @@ class Bell:
 
     def __init__(self):
         self.ends = ()
+        self.read = self.write = -1
         if sys.platform == "linux":
             self.read = self.write = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         else:
@@ -112,14 +113,21 @@ cdef class ServerThread(ServerDesk):
         self.owner_bell = self.owner_rope = self.game_bell = self.game_rope = -1
 
     def __init__(self, endpoint, socket):
-        if not isinstance(socket, BatchSocket):
+        if self.socket is not None:
+            raise ConfigError("the thread was made already")
+        try:
+            self.prepare(socket)
+        except BaseException:
             self.endpoint.owner = None
+            raise
+
+    cdef int prepare(self, socket) except -1:
+        if not isinstance(socket, BatchSocket):
             raise ConfigError(
                 f"socket: a {type(socket).__name__}; a thread needs a BatchSocket (open_udp with "
                 "the backend \"mmsg\" or \"single\")")
         if socket.fileno() < 0:
             raise ConfigError("socket: it is closed")
-        self.socket = socket
         datagrams_init(&self.outgoing, self.config.out_bytes)
         if datagrams_init_slots(&self.incoming, RECEIVE_SLOTS, DATAGRAM_SLOT_BYTES) < 0:
             raise MemoryError
@@ -127,6 +135,8 @@ cdef class ServerThread(ServerDesk):
         self.owner_bell, self.owner_rope = owner.read, owner.write
         self.game_bell, self.game_rope = game.read, game.write
         self.process = os.getpid()
+        self.socket = socket
+        return 0
 
     def __dealloc__(self):
         datagrams_free(&self.incoming)
@@ -343,21 +353,24 @@ cdef class ServerThread(ServerDesk):
             self.socket.close()
             self.hang_up()
             return
-        if self.thread is not None:
-            with contextlib.suppress(ConnectionClosed):
-                if ring_load(&self.running):
-                    self.command(COMMAND_STOP, 0, 0, 0)
-                    self.show()
+        try:
+            if self.thread is not None:
+                with contextlib.suppress(ConnectionClosed):
+                    if ring_load(&self.running):
+                        self.command(COMMAND_STOP, 0, 0, 0)
+                        self.show()
+                self.ended = True
+                self.thread.join(SECONDS_TO_END)
+        finally:
+            # Also when a handler of a signal raised while this waited.
             self.ended = True
-            self.thread.join(SECONDS_TO_END)
-            if self.thread.is_alive():
+            if self.thread is not None and self.thread.is_alive():
                 ring_store(&self.quit, 1)
                 native_ring(self.owner_rope)
                 self.thread.join()
-        self.ended = True
-        self.socket.close()
-        native_ring(self.game_rope)  # who still waits comes back
-        self.hang_up()
+            self.socket.close()
+            native_ring(self.game_rope)  # who still waits comes back
+            self.hang_up()
 
     cdef int hang_up(self) except -1:
         self.owner_bell = self.owner_rope = self.game_bell = self.game_rope = -1

@@ -1,6 +1,6 @@
 """The owner's part of an exchange: commands in, deliveries out."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -20,7 +20,8 @@ from netcode.session.prefetch cimport (
 )
 from netcode.session.reasons cimport REASON_CLOSED, session_event
 from netcode.session.records cimport (
-    bell_tell, records_ahead, records_free, records_give, records_new, records_peek, records_step,
+    bell_tell, records_ahead, records_free, records_give, records_new, records_peek, records_show,
+    records_step,
 )
 from netcode.session.ring cimport (
     ring_commit, ring_free, ring_load, ring_new, ring_peek, ring_release, ring_reserve, ring_store,
@@ -73,6 +74,8 @@ cdef void exchange_free(exchange *x) noexcept nogil:
     cdef uint32_t size = 0
     cdef uint8_t *place
     cdef inbox box
+    if x.commands != NULL:
+        records_show(x.commands)  # what was never flushed may point to memory too
     while x.commands != NULL:
         place = records_peek(x.commands, &size)
         if place == NULL:
@@ -377,6 +380,8 @@ cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, d
     core_time(k, now)
     if incoming != NULL and incoming.count:
         core_drive_receive(k, incoming, out, now)
+    if limit and limit <= UINT32_MAX - out.count:
+        limit += out.count  # or a stream of datagrams that are answered would let nothing else out
     bits |= carry_out_all(x, k, out, limit)
     if timers:
         core_drive_update(k, out, now)

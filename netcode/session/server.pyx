@@ -181,9 +181,10 @@ cdef class ServerEndpoint:
 
         Args:
             now: the time.
-            limit: stop between two clients once there are so many datagrams; the next call goes
-                on with those whose turn has not come. A driver that calls this in slices over the
-                tick paces a burst to thousands of clients. 0: everything.
+            limit: stop between two clients after so many datagrams beside the answers that wait
+                already; the next call goes on with those whose turn has not come. A driver that
+                calls this in slices and receives between them loses nothing to a burst to
+                thousands of clients. 0: everything.
 
         Returns:
             The batch to send, whose addresses are where the datagrams go; valid until the next
@@ -196,6 +197,8 @@ cdef class ServerEndpoint:
         if not (isinstance(limit, int) and 0 <= limit <= UINT32_MAX):
             raise ConfigError(f"limit: {limit!r}, must be 0 to {UINT32_MAX}")
         most = limit
+        if most and most <= UINT32_MAX - batch.c.count:
+            most += batch.c.count
         with nogil:
             core_drive_send(&self.k, &batch.c, now, most)
         self.filling = self.sent

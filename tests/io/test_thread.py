@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import random
 import select
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from thread_line import RELIABLE, UNRELIABLE, Peer, open_thread, opened, until
 from udp_line import stuck
 
 from netcode.errors import ChannelFull, ConfigError, ConnectionClosed
-from netcode.io import ServerThread, UdpSocket
+from netcode.io import BatchSocket, ServerThread, UdpSocket
 from netcode.io.system import HAS_MMSG
 from netcode.session import ClientConnected, ClientDisconnected, ServerEndpoint
 
@@ -302,6 +303,52 @@ def test_a_socket_that_takes_nothing(server) -> None:
     assert heard == [expected] * 3
     for peer in peers:
         peer.close()
+
+
+def test_a_constructor_that_fails_gives_the_endpoint_back(server, monkeypatch) -> None:
+    with pytest.raises(ConfigError, match="made already"):
+        server.__init__(server.endpoint, server.socket)
+    assert server.alive
+    endpoint = ServerEndpoint(server.config, entropy=random.Random(1).randbytes, epoch=0.0)
+    socket = BatchSocket(("127.0.0.1", 0))
+    with monkeypatch.context() as patch:
+
+        def none_left(*_: int) -> int:
+            raise OSError(24, "Too many open files")
+
+        patch.setattr("os.eventfd" if sys.platform == "linux" else "socket.socketpair", none_left)
+        with pytest.raises(OSError, match="Too many"):
+            ServerThread(endpoint, socket)
+    assert endpoint.connected == []
+    ServerThread(endpoint, socket).close()
+
+
+class Interrupted(Exception):
+    """What a handler of a signal raises."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_a_close_that_is_interrupted_still_ends_the_thread(server) -> None:
+    peer = Peer(server, 1)
+    joined(server, peer)
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    descriptor = server.socket.fileno()
+    try:
+        with stuck(server.socket):  # so that the last words take their time
+            server.disconnect_all()
+            server.flush()
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(Interrupted):
+                server.close()
+            assert not server.alive
+            assert server.socket.fileno() == -1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.close(descriptor)  # opened again by ``stuck``
 
 
 def test_it_goes_on_when_its_object_is_dropped_and_ends_with_close() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from session.harness import SERVER, make_client, make_server, make_token
+from session.harness import SERVER, make_client, make_server, make_token, request
 
 from netcode.channel import ChannelConfig, DeliveryMode, TransportConfig
 from netcode.errors import ChannelFull, ConfigError, ConnectionClosed, EncodeError
@@ -553,3 +555,46 @@ def test_one_that_floods_leaves_room_for_the_others() -> None:
     batch = table.desk.receive_messages()
     assert (1, RELIABLE, b"me too") in list(batch)
     assert (1 << 14) < batch.nbytes < (1 << 16) - (1 << 14)
+
+
+STATM = Path("/proc/self/statm")
+
+
+def resident() -> int:
+    """Bytes of memory that the process has now."""
+    return int(STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="no /proc here")
+def test_large_messages_that_were_never_flushed_are_freed_with_the_desk() -> None:
+    size = 1 << 20
+    before = resident()
+    for _ in range(12):
+        table = Table(1, channels=small(max_message=size, queue_bytes=8 * size, window_bytes=size))
+        table.run(0.2)
+        for _ in range(6):
+            table.desk.push(0, 0, b"\1" * size)
+        del table
+    assert resident() - before < 30 * size
+
+
+def test_requests_without_end_leave_room_for_the_connected() -> None:
+    """Each brings a challenge; with those alone a slice of the owner would be full."""
+    table = Table(2, max_clients=8)
+    table.run(0.2)
+    table.desk.push_many([0, 1], RELIABLE, b"news")
+    table.desk.flush()
+    table.limit = 4
+    requests = [request(make_token(number)) for number in range(100, 140)]
+    heard: list[bytes] = []
+    for turn in range(8):
+        batch = DatagramBatch()
+        for each in range(5):
+            number = turn * 5 + each
+            batch.append(requests[number], (f"10.9.{number}.1", 5000))
+        out = list(table.desk.turn(batch, table.now, limit=4))
+        assert len(out) <= 5 + 4
+        assert sum(to[0].startswith("10.9.") for _, to in out) == 5
+        heard += [data for data, to in out if to in table.clients]
+        table.now += 0.001
+    assert len(heard) >= 2
