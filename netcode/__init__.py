@@ -53,7 +53,7 @@ from netcode.schema import (
 )
 from netcode.security import ConnectToken, Dialect, generate_key
 from netcode.server import NoInput, Server
-from netcode.session import ConnectionStats
+from netcode.session import ConnectionStats, ServerLimits
 from netcode.shell.events import Disconnected, Joined, Left, Message, Received
 from netcode.shell.player import Player
 from netcode.shell.requests import Request
@@ -108,6 +108,7 @@ __all__ = [  # noqa: RUF022 (grouped by floor)
     "generate_key",
     # session
     "ConnectionStats",
+    "ServerLimits",
     # replication
     "Recording",
     "Table",

@@ -6,6 +6,7 @@ import atexit
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
@@ -25,7 +26,7 @@ from netcode.replication.messages import MessageRegistry
 from netcode.replication.recording import Recorder
 from netcode.schema import Schema
 from netcode.security import Dialect, random_bytes
-from netcode.session import ServerConfig, ServerEndpoint
+from netcode.session import ServerConfig, ServerEndpoint, ServerLimits
 from netcode.shell.channels import ChannelNames, Channels
 from netcode.shell.host import Clock, Host, LinkPair, conditioned, epoch_of
 from netcode.shell.keys import is_public, server_key
@@ -64,6 +65,7 @@ class ServerOptions(TypedDict, total=False):
     previous_key: bytes | None
     public_address: str | None
     max_token_lifetime: int | None
+    limits: ServerLimits | None
     dialect: Dialect
     channels: Channels | None
     catch_up: int
@@ -93,6 +95,7 @@ class Server(ServerLoop[I], Generic[I]):
             bound one (behind NAT, or bound to every interface).
         max_token_lifetime: the longest lifetime of issued tokens in seconds; with it, a restarted
             server refuses the tokens of its earlier life, which it cannot tell from used ones.
+        limits: what one address and one client may cost; see ``netcode.ServerLimits``.
         dialect: the netcode 1.02 that clients speak; see ``netcode.Dialect``.
         channels: message channels by name; see ``netcode.channel``.
         catch_up: ticks run back to back after a stall, before the rest is dropped.
@@ -138,6 +141,7 @@ class Server(ServerLoop[I], Generic[I]):
         previous_key: bytes | None = None,
         public_address: str | None = None,
         max_token_lifetime: int | None = None,
+        limits: ServerLimits | None = None,
         dialect: Dialect = Dialect.STANDARD,
         channels: Channels | None = None,
         catch_up: int = CATCH_UP,
@@ -168,6 +172,7 @@ class Server(ServerLoop[I], Generic[I]):
                 max_token_lifetime=max_token_lifetime,
                 dialect=dialect,
                 loopback_only=is_public(sealing),
+                **options_of(limits),
             )
             endpoint = ServerEndpoint(config, entropy=random_bytes, epoch=epoch_of(clock))
             host: Host
@@ -346,6 +351,15 @@ def wants_thread(
         raise ConfigError(f"io is 'thread', and an I/O thread {why}")
     crowded = max_clients > POLLED_CLIENTS and (os.cpu_count() or 1) > 1
     return why is None and (io == "thread" or crowded)
+
+
+def options_of(limits: object) -> dict[str, Any]:
+    """The limits as options of ServerConfig."""
+    if limits is None:
+        return {}
+    if not isinstance(limits, ServerLimits):
+        raise ConfigError(f"limits: a {type(limits).__name__}, must be a ServerLimits")
+    return {each.name: getattr(limits, each.name) for each in fields(ServerLimits)}
 
 
 def default_input(schema: type[Any] | None) -> Any:

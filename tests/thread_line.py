@@ -57,10 +57,12 @@ class Peer:
         self.open(server.socket.address, number, server.config.channels, timeout)
 
     @classmethod
-    def at(cls, address: tuple[str, int], number: int) -> Peer:
+    def at(
+        cls, address: tuple[str, int], number: int, channels: TransportConfig | None = CHANNELS
+    ) -> Peer:
         """A client of a server that another process runs."""
         peer = cls.__new__(cls)
-        peer.open(address, number, CHANNELS, 5)
+        peer.open(address, number, channels, 5)
         return peer
 
     def open(

@@ -434,7 +434,16 @@ def configuration_page() -> str:
             "The channels of a connection and what they share; `channels=` above.",
         ),
         (top.ChannelConfig, "One channel."),
-        (session.ServerConfig, "The sans-IO `ServerEndpoint`; `Server` fills it in."),
+        (
+            top.ServerLimits,
+            "What one address and one client may cost; `limits=` of `Server`, and fields of "
+            "`ServerConfig`.",
+        ),
+        (
+            session.ServerConfig,
+            "The sans-IO `ServerEndpoint`; `Server` fills it in. It has the fields of "
+            "`ServerLimits` too.",
+        ),
         (session.ClientConfig, "The sans-IO `ClientEndpoint`; `connect()` fills it in."),
     ):
         out += [f"## {value.__name__}", "", about, "", *table(config_rows(value))]
@@ -452,7 +461,8 @@ def limits_page() -> str:
     """Every documented constant of the package."""
     out = ["# Limits", "", MADE, ""]
     out += ["What is bounded, and why. Limits that you can choose are in"]
-    out += ["[the configuration](configuration.md).", ""]
+    out += ["[the configuration](configuration.md); `ServerLimits` there says what one address and"]
+    out += ["one client may cost a server.", ""]
     for folder in ("", *FLOORS, "io"):
         rows = []
         for path in sorted((ROOT / "netcode" / folder).glob("*.py")):

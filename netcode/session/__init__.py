@@ -10,7 +10,7 @@ thread of their own drives, ``records``, ``exchange``, ``outbox``, ``intake``, `
 from netcode.session.access import COUNTER_NAMES
 from netcode.session.batch import DatagramBatch
 from netcode.session.client import ClientEndpoint
-from netcode.session.config import ClientConfig, ServerConfig
+from netcode.session.config import ClientConfig, ServerConfig, ServerLimits
 from netcode.session.desk import ServerDesk
 from netcode.session.events import (
     ClientConnected,
@@ -43,4 +43,5 @@ __all__ = [
     "ServerConfig",
     "ServerDesk",
     "ServerEndpoint",
+    "ServerLimits",
 ]

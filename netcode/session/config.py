@@ -13,7 +13,7 @@ from netcode.security.address import Address, parse_address
 from netcode.security.connect import ConnectToken
 from netcode.security.dialect import Dialect
 
-__all__ = ["ClientConfig", "ServerConfig"]
+__all__ = ["ClientConfig", "ServerConfig", "ServerLimits"]
 
 MAX_DIALECT_PAYLOAD = 1300
 MAX_OWN_ADDRESSES = 16
@@ -81,8 +81,77 @@ def own_addresses(value: object) -> tuple[Address, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerConfig:
-    """Settings of a ``ServerEndpoint``.
+class ServerLimits:
+    """What one address, one client and all of them may cost a server.
+
+    What is above a limit is dropped and counted; who goes on is disconnected, and that is counted
+    as well. The defaults bound abuse and are far above what a game needs.
+
+    Raises:
+        ConfigError: names the field, its value and the limit.
+    """
+
+    handshake_rate: int = 32
+    """Failed handshakes that one address may make a second; 0: no limit.
+
+    Above it, requests and responses from that IPv4 address or IPv6 /64 are dropped before any
+    decryption. A request with a fresh, valid token costs nothing, a repeated one an eighth. Whoever
+    can forge an address can use up its rate and so keep a client there from connecting, not
+    disconnect one.
+    """
+
+    handshake_burst: int = 128
+    """Failed handshakes that one address may make at once, from 1."""
+
+    receive_messages: int = 65_536
+    """Messages and frames a second that one client may send; 0: no limit.
+
+    A datagram counts as one at least. As much may come at once as in a second; what is above is
+    dropped as if lost on the way, so reliable messages come again.
+    """
+
+    receive_bytes: int = 64 << 20
+    """The same in bytes of datagrams."""
+
+    flood_limit: int = 4_096
+    """Datagrams dropped for those limits within 10 seconds after which a client is disconnected."""
+
+    malformed_limit: int = 8
+    """Malformed payloads after which an authenticated client is disconnected, from 1."""
+
+    token_history: int | None = None
+    """Unexpired tokens remembered; a full history refuses new ones. 8 per slot, at least 4,096."""
+
+    max_handshakes: int | None = None
+    """Addresses between request and response; more are ignored. 2 per slot, at least 256."""
+
+    inbox_bytes: int = 16 << 20
+    """Bytes of messages that wait for the game; more is not acked.
+
+    One client may take half of it, and n clients n / (n + 1): who sent nothing yet finds room.
+    """
+
+    out_bytes: int = 64 << 20
+    """Bytes of datagrams that wait to be sent; more are dropped."""
+
+    def __post_init__(self) -> None:
+        if self.token_history is not None:
+            check("token_history", self.token_history, 1, MAX_HISTORY)
+        if self.max_handshakes is not None:
+            check("max_handshakes", self.max_handshakes, 1, MAX_HISTORY)
+        check("malformed_limit", self.malformed_limit, 1, 2**31 - 1)
+        check("handshake_rate", self.handshake_rate, 0, MAX_RATE)
+        check("handshake_burst", self.handshake_burst, 1, MAX_RATE)
+        check("receive_messages", self.receive_messages, 0, MAX_RATE)
+        check("receive_bytes", self.receive_bytes, 0, MAX_BYTE_RATE)
+        check("flood_limit", self.flood_limit, 1, MAX_RATE)
+        check("inbox_bytes", self.inbox_bytes, MIN_INBOX, MAX_BYTES)
+        check("out_bytes", self.out_bytes, MIN_INBOX, MAX_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig(ServerLimits):
+    """Settings of a ``ServerEndpoint``: these, and the ServerLimits.
 
     Raises:
         ConfigError: names the field, its value and the limit.
@@ -119,12 +188,6 @@ class ServerConfig:
     issuer's lifetime wherever keys are real.
     """
 
-    token_history: int | None = None
-    """Unexpired tokens remembered; a full history refuses new ones. 8 per slot, at least 4,096."""
-
-    max_handshakes: int | None = None
-    """Addresses between request and response; more are ignored. 2 per slot, at least 256."""
-
     dialect: Dialect = Dialect.STANDARD
     """Which netcode 1.02 the clients speak."""
 
@@ -134,48 +197,11 @@ class ServerConfig:
     token_order: Literal["standard", "network"] | None = None
     """How IPv6 addresses are written inside tokens; None for that of the dialect."""
 
-    malformed_limit: int = 8
-    """Malformed payloads after which an authenticated client is disconnected, from 1."""
-
     flush_packets: int = 64
     """Payload packets one connection may fill in one ``send``, from 1; the rest waits."""
 
-    handshake_rate: int = 32
-    """Failed handshakes that one address may make a second; 0: no limit.
-
-    Above it, requests and responses from that IPv4 address or IPv6 /64 are dropped before any
-    decryption. A request with a fresh, valid token costs nothing, a repeated one an eighth. Whoever
-    can forge an address can use up its rate and so keep a client there from connecting, not
-    disconnect one.
-    """
-
-    handshake_burst: int = 128
-    """Failed handshakes that one address may make at once, from 1."""
-
-    receive_messages: int = 65_536
-    """Messages and frames a second that one client may send; 0: no limit.
-
-    A datagram counts as one at least. As much may come at once as in a second; what is above is
-    dropped as if lost on the way, so reliable messages come again.
-    """
-
-    receive_bytes: int = 64 << 20
-    """The same in bytes of datagrams."""
-
-    flood_limit: int = 4_096
-    """Datagrams dropped for those limits within 10 seconds after which a client is disconnected."""
-
     loopback_only: bool = False
     """Ignore every datagram that is not from 127.0.0.0/8 or ::1."""
-
-    inbox_bytes: int = 16 << 20
-    """Bytes of messages that wait for ``messages()`` and ``payloads()``; more is not acked.
-
-    One client may take half of it, and n clients n / (n + 1): who sent nothing yet finds room.
-    """
-
-    out_bytes: int = 64 << 20
-    """Bytes of datagrams that wait for ``send``; more are dropped."""
 
     def __post_init__(self) -> None:
         check("protocol_id", self.protocol_id, 0, 2**64 - 1)
@@ -192,23 +218,14 @@ class ServerConfig:
             check("max_token_lifetime", self.max_token_lifetime, 0, MAX_LIFETIME)
         if self.token_history is None:
             object.__setattr__(self, "token_history", max(4096, 8 * self.max_clients))
-        check("token_history", self.token_history, 1, MAX_HISTORY)
         if self.max_handshakes is None:
             object.__setattr__(self, "max_handshakes", max(256, 2 * self.max_clients))
-        check("max_handshakes", self.max_handshakes, 1, MAX_HISTORY)
+        ServerLimits.__post_init__(self)  # slots: super() would name another class
         if self.token_order is None:
             object.__setattr__(self, "token_order", self.dialect.token_order)
         if self.token_order not in ("standard", "network"):
             raise ConfigError(f"token_order: {self.token_order!r}, must be 'standard' or 'network'")
-        check("malformed_limit", self.malformed_limit, 1, 2**31 - 1)
         check("flush_packets", self.flush_packets, 1, 4096)
-        check("handshake_rate", self.handshake_rate, 0, MAX_RATE)
-        check("handshake_burst", self.handshake_burst, 1, MAX_RATE)
-        check("receive_messages", self.receive_messages, 0, MAX_RATE)
-        check("receive_bytes", self.receive_bytes, 0, MAX_BYTE_RATE)
-        check("flood_limit", self.flood_limit, 1, MAX_RATE)
-        check("inbox_bytes", self.inbox_bytes, MIN_INBOX, MAX_BYTES)
-        check("out_bytes", self.out_bytes, MIN_INBOX, MAX_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
