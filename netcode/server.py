@@ -34,6 +34,7 @@ from netcode.shell.pacing import AsyncTicks, refuse_event_loop, ticks
 from netcode.shell.player import Player
 from netcode.shell.schedule import CATCH_UP, TickSchedule
 from netcode.shell.serving import ServerLoop, open_servers
+from netcode.shell.slices import ServerHost
 from netcode.shell.threaded import ThreadedHost
 from netcode.shell.tick import Tick
 
@@ -179,7 +180,7 @@ class Server(ServerLoop[I], Generic[I]):
             if threaded and isinstance(opened, BatchSocket):
                 host = ThreadedHost(ServerThread(endpoint, opened))
             else:
-                host = Host(endpoint, conditioned(opened, link, clock), clock)
+                host = ServerHost(endpoint, conditioned(opened, link, clock), clock)
         except BaseException:
             opened.close()
             raise

@@ -21,7 +21,7 @@ def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """Every test here holds for both: the loop's own endpoint, and one that another owns."""
     chosen: str = request.param
     if chosen == "desk":
-        monkeypatch.setattr("netcode.server.Host", DeskHost)
+        monkeypatch.setattr("netcode.server.ServerHost", DeskHost)
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""The limits of a Server hold whoever moves its datagrams: drops, then a disconnect, both counted."""
+"""The limits of a Server hold whoever moves its datagrams: drops, then a disconnect, counted."""
 
 from __future__ import annotations
 
@@ -135,9 +135,7 @@ def test_handshakes_and_tokens_that_are_remembered(make: Make) -> None:
         lines = [BatchSocket(("127.0.0.1", 0)) for _ in range(3)]
         target = address_of(server)
         for number, line in enumerate(lines):
-            token = make_token(
-                number, protocol_id=PROTOCOL, unix_now=time.time(), servers=[target]
-            )
+            token = make_token(number, protocol_id=PROTOCOL, unix_now=time.time(), servers=[target])
             batch = DatagramBatch()
             batch.append(request(token), target)
             line.send(batch)

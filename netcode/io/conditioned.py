@@ -70,6 +70,10 @@ class ConditionedTransport:
         return bool(getattr(self.inner, "blocked", False))
 
     @property
+    def waiting(self) -> int:
+        return int(getattr(self.inner, "waiting", 0))
+
+    @property
     def next_deadline(self) -> float:
         links = (link for link in (self.sending, self.receiving) if link is not None)
         return min((self.inner.next_deadline, *(link.next_deadline for link in links)))

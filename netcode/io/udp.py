@@ -83,6 +83,11 @@ class UdpSocket:
         return self.bound
 
     @property
+    def waiting(self) -> int:
+        """Datagrams the system has not taken yet; the next ``send`` offers them first."""
+        return len(self.backlog)
+
+    @property
     def next_deadline(self) -> float:
         return time.monotonic() + RETRY_SECONDS if self.backlog else float("inf")
 

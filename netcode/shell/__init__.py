@@ -10,6 +10,7 @@ The rooms, each of which may use those before it:
 ``refusals``    what the operator reads in the log
 ``events``      what happens to a server and to a client
 ``host``        an endpoint, its back end, and their lock
+``slices``      the same for a server, whose ticks leave in slices
 ``threaded``    the same with an I/O thread
 ``pacing``      ``for`` and ``async for`` over ticks
 ``reception``   the server's side of the hello

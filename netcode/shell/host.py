@@ -93,7 +93,11 @@ class Host:
             now = self.pumped = self.clock()
             self.receive(now)
             self.endpoint.update(now)
-            self.transport.send(self.endpoint.send(now))
+            self.transmit(now)
+
+    def transmit(self, now: float) -> None:
+        """Send what is due, with ``lock`` held."""
+        self.transport.send(self.endpoint.send(now))
 
     def receive(self, now: float) -> None:
         batch = self.batch
@@ -102,10 +106,10 @@ class Host:
             self.endpoint.receive(batch, now)
 
     def flush(self) -> None:
-        """Send what is due, without receiving."""
+        """Send what is due."""
         with self.lock:
             if not self.closed:
-                self.transport.send(self.endpoint.send(self.clock()))
+                self.transmit(self.clock())
 
     @property
     def next_deadline(self) -> float:

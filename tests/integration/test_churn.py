@@ -14,7 +14,7 @@ import netcode as nc
 @pytest.fixture(autouse=True, params=[None, DeskHost])
 def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param is not None:
-        monkeypatch.setattr("netcode.server.Host", request.param)
+        monkeypatch.setattr("netcode.server.ServerHost", request.param)
 
 
 def test_clients_that_come_and_go_leave_nothing_behind() -> None:
