@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, overload
 
 from netcode.client import Client
-from netcode.connect import ConnectOptions, prepare
 from netcode.connecting import Connecting
+from netcode.joining import ConnectOptions, prepare
 from netcode.schema import Schema
 from netcode.security import ConnectToken
 from netcode.server import NoInput

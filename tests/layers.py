@@ -326,6 +326,8 @@ class Judge:
             if is_shell or place.startswith(tuple(f"{allowed}/" for allowed in OUTSIDE_ALLOWED)):
                 continue
             for use in self.uses(path):
+                if path == "netcode/__init__.py" and use.module == "?":
+                    continue  # of names that its imports for type checkers name, see test_exports
                 if named := outside_name(use):
                     allowed = ", ".join(OUTSIDE_ALLOWED)
                     yield f"{path}:{use.line}: names {named}; only shells, {allowed} may"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -73,6 +75,45 @@ def test_the_public_api_is_there() -> None:
     netcode = importlib.import_module("netcode")
     expected = {"Server", "connect", "Schema", "Quantized", "Range", "Angle", "Joined", "Left"}
     assert expected <= set(netcode.__all__)
+
+
+def test_public_names_are_imported_from_where_type_checkers_see_them() -> None:
+    netcode = importlib.import_module("netcode")
+    tree = ast.parse((ROOT / "netcode" / "__init__.py").read_text(encoding="utf-8"))
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If) and not node.orelse
+                  and ast.unparse(node.test) == "TYPE_CHECKING")  # fmt: skip
+    seen = {
+        alias.name: node.module
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen.pop("asyncio") == "netcode"
+    assert seen == netcode.ORIGINS
+    assert {*seen, "asyncio"} == set(netcode.__all__)
+    assert set(netcode.__all__) <= set(dir(netcode))
+    assert callable(netcode.connect)
+    assert importlib.import_module("netcode.asyncio") is netcode.asyncio
+    with pytest.raises(AttributeError, match="'netcode' has no attribute 'Sever'"):
+        _ = netcode.Sever
+
+
+@pytest.mark.parametrize(
+    ("line", "absent"),
+    [
+        ("import netcode", "numpy asyncio typing json netcode.errors"),
+        ("import netcode; netcode.BitWriter", "asyncio netcode.session"),
+        ("import netcode; netcode.errors; netcode.ConfigError", "numpy"),
+        ("from netcode import *; assert connect and Server and callable(connect)", ""),
+        ("import netcode.asyncio, netcode; assert callable(netcode.connect)", ""),
+    ],
+)
+def test_imports_wait_until_they_are_needed(line: str, absent: str) -> None:
+    script = f"import sys\nbefore = set(sys.modules)\n{line}\nprint(*set(sys.modules) - before)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert set(absent.split()) & set(done.stdout.split()) == set()
 
 
 def test_the_version_is_one() -> None:

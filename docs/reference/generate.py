@@ -413,7 +413,7 @@ def config_rows(value: type) -> Iterator[tuple[str, str, str]]:
 def configuration_page() -> str:
     top = importlib.import_module("netcode")
     session = importlib.import_module("netcode.session")
-    connect = importlib.import_module("netcode.connect")
+    connect = importlib.import_module("netcode.joining")
     out = ["# Configuration", "", MADE, ""]
     out += [
         "Times are in seconds and sizes in bytes. A wrong option is a `ConfigError` at once.",
@@ -423,7 +423,7 @@ def configuration_page() -> str:
     out += table(function_rows("netcode.server", ["Server", "__init__"], top.Server.__doc__))
     out += ["## connect", "", "What `netcode.connect(address, ...)` takes, and so does"]
     out += ["`netcode.asyncio.connect`.", ""]
-    prepared = function_rows("netcode.connect", ["prepare"], top.connect.__doc__)
+    prepared = function_rows("netcode.joining", ["prepare"], top.connect.__doc__)
     options = {name: default for name, default, _ in prepared}
     meanings = arguments(connect.connect.__doc__, "Args")
     options = {"address": "None", "input": "None", **options}
