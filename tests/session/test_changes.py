@@ -6,13 +6,28 @@ import math
 from typing import Any
 
 import pytest
+from session import harness
 from session.crowd import RELIABLE, STEP, Crowd
-from session.harness import EPOCH, SERVER, make_server, make_token, opened, reasons, request, sealed
+from session.harness import EPOCH, SERVER, make_token, opened, reasons, request, sealed
+from session.owned import OwnedServer
 
 from netcode.security import PacketType
 from netcode.session import ClientConnected, ClientDisconnected, DatagramBatch, DisconnectReason
 
 OTHER = ("10.9.0.1", 1234)
+
+
+@pytest.fixture(autouse=True, params=["endpoint", "desk"])
+def make_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Servers whose core the game drives, and such as a thread would own."""
+    if request.param == "endpoint":
+        return harness.make_server
+
+    def owned(**options: Any) -> OwnedServer:
+        return OwnedServer(harness.make_server(**options))
+
+    monkeypatch.setattr("session.crowd.make_server", owned)
+    return owned
 
 
 def left(crowd: Crowd) -> list[tuple[int, DisconnectReason]]:
@@ -49,7 +64,7 @@ def test_a_new_address_is_nobody_until_the_old_one_timed_out() -> None:
     say(crowd)
 
 
-def test_the_old_token_does_not_work_from_the_new_address() -> None:
+def test_the_old_token_does_not_work_from_the_new_address(make_server: Any) -> None:
     server, token = make_server(), make_token()
     peer = ("10.1.0.1", 50000)
     server.receive_datagram(request(token), peer, 0)
@@ -127,7 +142,7 @@ def test_all_time_out_in_one_update() -> None:
 # A server that comes back on the same port
 
 
-def test_restart() -> None:
+def test_restart(make_server: Any) -> None:
     crowd = Crowd(5)
     old = list(crowd.clients.values())
     tokens: list[Any] = [client.config.token for client in old]
@@ -153,7 +168,7 @@ def test_restart() -> None:
     say(crowd)
 
 
-def test_a_challenge_of_the_server_before_is_refused() -> None:
+def test_a_challenge_of_the_server_before_is_refused(make_server: Any) -> None:
     first, second = make_server(seed=1), make_server(seed=2)
     token, peer = make_token(), ("10.1.0.1", 50000)
     first.receive_datagram(request(token), peer, 0)

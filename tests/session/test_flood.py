@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from session.crowd import STEP, Address, Crowd
-from session.harness import EPOCH, make_token, request
+from session.harness import EPOCH, make_server, make_token, request
+from session.owned import OwnedServer
 
 CLIENTS = 500
 RATE = 50_000
@@ -92,6 +93,18 @@ def flood(seconds: float, rate: int) -> None:
 
 
 def test_a_second_of_flood() -> None:
+    flood(1.5, RATE)
+
+
+def owned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of a Crowd are such as a thread would own."""
+    monkeypatch.setattr(
+        "session.crowd.make_server", lambda **options: OwnedServer(make_server(**options))
+    )
+
+
+def test_a_second_of_flood_through_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    owned(monkeypatch)
     flood(1.5, RATE)
 
 
