@@ -136,9 +136,9 @@ cdef int exchange_init(exchange *x, uint32_t max_clients, uint32_t queues, uint3
 cdef void exchange_free(exchange *x) noexcept nogil
 
 # One turn of the owner at ``now``: take in ``incoming``, carry out commands, run the timers if
-# ``timers``, put what is due into ``out``, up to ``limit`` datagrams beside the answers to what came
-# in (0: no limit), and deliver. TURN_ bits. ``timers`` is for when the socket is drained, or a peer may seem silent whose
-# datagrams wait there.
+# ``timers``, put what is due into ``out``, up to ``limit`` datagrams beside the answers to what
+# came in (0: no limit), and deliver. TURN_ bits. ``timers`` is for when the socket is drained, or a
+# peer may seem silent whose datagrams wait there.
 cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, datagrams *out,
                        double now, uint32_t limit, bint timers) noexcept nogil
 
