@@ -101,10 +101,12 @@ class TransportConfig:
 
     Attributes:
         channels: by number; 0 is the library's own and must be reliable ordered.
-        send_window: bytes of messages on the wire and not yet acked.
-        send_rate: bytes of messages per second; 0 lets the window alone decide.
+        send_window: the most bytes of packets on the wire and not yet acked; the congestion
+            controller mostly allows less.
+        send_rate: fixed mode: bytes per second, whatever the path says; 0 leaves rate and window
+            to the congestion controller.
         max_ack_delay: seconds an ack may wait for company.
-        ack_every: packets that make an ack leave at once.
+        ack_every: packets that make an ack leave within a millisecond.
         max_packets: packets remembered until acked or lost; a power of two.
         reassembly_timeout: seconds that an unreliable message in fragments may stay incomplete.
         frame_bytes: opaque frames of upper floors queued at a time.
@@ -114,11 +116,11 @@ class TransportConfig:
     """
 
     channels: tuple[ChannelConfig, ...] = DEFAULT_CHANNELS
-    send_window: int = 1 << 17
+    send_window: int = 1 << 23
     send_rate: float = 0.0
-    max_ack_delay: float = 0.02
-    ack_every: int = 2
-    max_packets: int = 2_048
+    max_ack_delay: float = 0.06
+    ack_every: int = 4
+    max_packets: int = 8_192
     reassembly_timeout: float = 3.0
     frame_bytes: int = 1 << 18
     initial_sequence: int = 0

@@ -7,6 +7,7 @@ from libc.string cimport memcpy
 
 from netcode.bits.varint cimport VARINT_MAX_BYTES, varint_put
 from netcode.channel.acks cimport ack_range, received_free, received_init
+from netcode.channel.congestion cimport control_init, control_rate, control_window
 from netcode.channel.incoming cimport IN_PARTIALS, in_free, in_loose, in_partial, in_queue, in_slot
 from netcode.channel.outgoing cimport out_free, out_new, out_push, out_queue, out_slot
 from netcode.channel.receiver cimport packet_receive
@@ -29,6 +30,7 @@ cdef channel_state *channel_new(const channel_config *config) noexcept nogil:
     c.outgoing = <out_queue **>(c + 1)
     c.incoming = <in_queue **>(c.outgoing + config.channels)
     recovery_init(&c.sent, config.initial_sequence, config.max_packets, config.max_ack_delay)
+    control_init(&c.control)
     received_init(&c.received, config.initial_sequence)
     c.ack_due = INFINITY
     c.expires = INFINITY
@@ -134,6 +136,10 @@ cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil:
     s.rtt_variance = c.sent.rttvar
     s.jitter = c.sent.jitter
     s.packet_loss = c.sent.loss
+    s.bandwidth = c.control.bandwidth
+    s.send_rate = control_rate(&c.control, &c.sent, c.config)
+    s.queue_delay = c.control.queue
+    s.send_window = <uint64_t>control_window(&c.control, &c.sent, c.config)
     s.bytes_in_flight = c.sent.bytes_in_flight
     s.bytes_queued = 0
     s.messages_queued = 0

@@ -11,7 +11,9 @@ from netcode.channel.acks cimport (
     received_has,
     received_next,
     received_reported,
+    received_set,
 )
+from netcode.channel.congestion cimport control_acked, control_delivered
 from netcode.channel.frames cimport (
     FLAG_ACK,
     FLAG_ELICITING,
@@ -54,6 +56,8 @@ from netcode.channel.sequence cimport sequence_expand
 from netcode.channel.state cimport state_detect
 
 __all__: list[str] = []
+
+cdef double ACK_GATHER = 0.001     # seconds in which many arrivals share an ack
 
 
 cdef int apply_frame(
@@ -131,6 +135,7 @@ cdef void apply_acks(channel_state *c, const ack_block *block, double now) noexc
     cdef uint32_t i
     cdef uint64_t at, end
     cdef bint progress = False
+    cdef double rtt = -1
     cdef sent_packet *packet
     for i in range(block.count):
         end = block.ranges[i].last + 1
@@ -143,15 +148,24 @@ cdef void apply_acks(channel_state *c, const ack_block *block, double now) noexc
             at = recovery_unacked(&c.sent, at, end)
             if at >= end:
                 break
+            packet = recovery_packet(&c.sent, at)
+            if packet.flags & PACKET_ELICITING:
+                control_delivered(&c.control, packet, now)
             acked(c, at)
             progress = True
-            packet = recovery_packet(&c.sent, at)
             if at == block.ranges[0].last and packet.flags & PACKET_ELICITING:
                 recovery_rtt(&c.sent, now - packet.time, block.delay)
+                rtt = c.sent.latest_rtt
             at += 1
     if progress:
+        control_acked(&c.control, &c.sent, rtt, now)
         c.sent.probe_count = 0
         state_detect(c, now)
+
+
+cdef inline bint gap_untold(const received_set *s) noexcept nogil:
+    """Whether a packet is missing of which the peer may not know yet."""
+    return s.count > 1 and s.ranges[s.count - 1].first > s.report_floor
 
 
 cdef void schedule_ack(channel_state *c, bint in_order, bint eliciting, double now) noexcept nogil:
@@ -160,10 +174,14 @@ cdef void schedule_ack(channel_state *c, bint in_order, bint eliciting, double n
     if not eliciting:
         return
     c.eliciting_unacked += 1
-    # At once when the sender can learn of a loss or waits for its window; else with company.
+    # At once when the sender can learn of a loss; soon, for acks get lost too, until it knows of
+    # it, or when it may wait for its window; else with company.
     due = now
-    if in_order and c.eliciting_unacked < c.config.ack_every:
-        due = now + c.config.max_ack_delay
+    if in_order:
+        if c.eliciting_unacked >= c.config.ack_every or gap_untold(&c.received):
+            due = now + ACK_GATHER
+        else:
+            due = now + c.config.max_ack_delay
     if due < c.ack_due:
         c.ack_due = due
 

@@ -17,6 +17,7 @@ cdef enum:
     PACKET_ELICITING = 1         # the peer must ack it; it counts as in flight
     PACKET_HAS_ACK = 2           # carries an ack block
     PACKET_PROBED = 4            # given up by the probe timeout, not by an ack
+    PACKET_APP_LIMITED = 8       # left while there was less to send than was allowed
 
 cdef enum:
     RECOVERY_PACKET_PARTS = 64   # message runs and fragments in one packet
@@ -43,8 +44,12 @@ cdef struct sent_packet:
     uint32_t skip                # records from here that are acked for sure; see recovery_unacked
     uint16_t part_count
     uint16_t size                # bytes of message frames
+    uint16_t bytes               # of the whole packet
     uint8_t state
     uint8_t flags
+    uint64_t delivered           # the controller's counters when it left
+    double delivered_time
+    double first_time
 
 
 cdef struct recovery:
@@ -61,6 +66,7 @@ cdef struct recovery:
     uint64_t largest_acked
     bint any_acked
     uint32_t bytes_in_flight     # message frames outstanding
+    uint32_t flight              # bytes of whole packets outstanding that ask for an ack
     uint32_t eliciting_in_flight
     uint32_t packet_threshold    # packets acked above one that make it lost
     uint32_t time_eighths        # loss delay in eighths of the round-trip time
@@ -107,9 +113,11 @@ cdef inline sent_part *recovery_next_part(const recovery *r, uint32_t i) noexcep
     """Where part ``i`` of the packet being built goes, after recovery_room."""
     return &r.parts[(r.part_next + i) & (r.part_capacity - 1)]
 
-# Record packet ``next`` with its parts and ``size`` bytes of message frames, and step on.
+# Record packet ``next`` of ``bytes``, with its parts and ``size`` bytes of message frames, and
+# step on.
 cdef void recovery_sent(
-    recovery *r, double now, uint32_t size, uint32_t parts, uint8_t flags, uint64_t ack_largest
+    recovery *r, double now, uint32_t bytes, uint32_t size, uint32_t parts, uint8_t flags,
+    uint64_t ack_largest
 ) noexcept nogil
 
 # The first sequence in sequence <= s < end that is not acked, or end; both within tail..next.

@@ -113,6 +113,7 @@ cdef void forget_tail(recovery *r) noexcept nogil:
     cdef sent_packet *packet = recovery_packet(r, r.tail)
     if packet.state == PACKET_OUTSTANDING and packet.flags & PACKET_ELICITING:
         r.bytes_in_flight -= packet.size
+        r.flight -= packet.bytes
         r.eliciting_in_flight -= 1
     packet.state = PACKET_EMPTY
     r.tail += 1
@@ -144,7 +145,8 @@ cdef void recovery_retire(recovery *r, double now) noexcept nogil:
 
 
 cdef void recovery_sent(
-    recovery *r, double now, uint32_t size, uint32_t parts, uint8_t flags, uint64_t ack_largest
+    recovery *r, double now, uint32_t bytes, uint32_t size, uint32_t parts, uint8_t flags,
+    uint64_t ack_largest
 ) noexcept nogil:
     cdef sent_packet *packet = recovery_packet(r, r.next)
     packet.time = now
@@ -153,10 +155,12 @@ cdef void recovery_sent(
     packet.part_count = <uint16_t>parts
     packet.skip = 0
     packet.size = <uint16_t>(size if size < 65535 else 65535)
+    packet.bytes = <uint16_t>(bytes if bytes < 65535 else 65535)
     packet.state = PACKET_OUTSTANDING
     packet.flags = flags
     if flags & PACKET_ELICITING:
         r.bytes_in_flight += packet.size
+        r.flight += packet.bytes
         r.eliciting_in_flight += 1
         r.eliciting_time = now
     r.part_next += parts
@@ -197,6 +201,7 @@ cdef bint recovery_acked(recovery *r, uint64_t sequence) noexcept nogil:
         r.loss -= r.loss * LOSS_GAIN
         if packet.flags & PACKET_ELICITING:
             r.bytes_in_flight -= packet.size
+            r.flight -= packet.bytes
             r.eliciting_in_flight -= 1
     packet.state = PACKET_ACKED
     if not r.any_acked or sequence > r.largest_acked:
@@ -237,6 +242,7 @@ cdef void declare_lost(recovery *r, sent_packet *packet) noexcept nogil:
     packet.state = PACKET_LOST
     if packet.flags & PACKET_ELICITING:
         r.bytes_in_flight -= packet.size
+        r.flight -= packet.bytes
         r.eliciting_in_flight -= 1
     r.loss += (1 - r.loss) * LOSS_GAIN
 

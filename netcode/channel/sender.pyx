@@ -7,6 +7,7 @@ from libc.string cimport memcpy
 
 from netcode.bits.varint cimport varint_get
 from netcode.channel.acks cimport ACK_BLOCK_MIN_ROOM, ack_write, received_next
+from netcode.channel.congestion cimport control_limited, control_sent
 from netcode.channel.frames cimport FLAG_ACK, FLAG_ELICITING, PACKET_HEADER_BYTES
 from netcode.channel.outgoing cimport OUT_NO_ROOM, out_backlog, out_queue, out_write
 from netcode.channel.recovery cimport (
@@ -17,6 +18,7 @@ from netcode.channel.recovery cimport (
     RECOVERY_SPAN_MAX,
     recovery_next_part,
     recovery_oldest,
+    recovery_packet,
     recovery_probe_time,
     recovery_room,
     recovery_sent,
@@ -25,7 +27,7 @@ from netcode.channel.recovery cimport (
 )
 from netcode.channel.state cimport (
     state_lost,
-    state_pace_rate,
+    state_pace_due,
     state_ready,
     state_refill,
     state_timers,
@@ -216,9 +218,16 @@ cdef int packet_build(
     out[0] = flags
     out[1] = <uint8_t>(c.sent.next & 0xFF)
     out[2] = <uint8_t>((c.sent.next >> 8) & 0xFF)
-    # Opaque frames have the budget of the floor that pushes them; window and pace are for messages.
-    recovery_sent(&c.sent, now, message_bytes, parts, kept, ack_largest)
-    c.pace_tokens -= message_bytes
+    if kept & PACKET_ELICITING:
+        if not state_ready(c):
+            control_limited(&c.control, c.sent.flight + at)
+        control_sent(&c.control, recovery_packet(&c.sent, c.sent.next), c.sent.flight, now)
+        kept |= recovery_packet(&c.sent, c.sent.next).flags
+        # Opaque frames have the budget of the floor that pushes them and never wait. Messages
+        # wait for them, but not for ever.
+        c.pace_tokens -= message_bytes
+        c.pace_debt += at - message_bytes
+    recovery_sent(&c.sent, now, at, message_bytes, parts, kept, ack_largest)
     c.stats.packets_sent += 1
     c.stats.bytes_sent += at
     return <int>at
@@ -241,7 +250,7 @@ cdef double packet_deadline(const channel_state *c) noexcept nogil:
     if state_ready(c) and state_window_open(c):
         if c.pace_tokens > 0:
             return c.now
-        at = c.pace_time - c.pace_tokens / state_pace_rate(c) + PACE_SLACK
+        at = state_pace_due(c) + PACE_SLACK
         if at < due:
             due = at
     return due

@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from netcode.channel.acks cimport received_set
+from netcode.channel.congestion cimport controller
 from netcode.channel.incoming cimport in_queue
 from netcode.channel.outgoing cimport out_queue
 from netcode.channel.recovery cimport recovery
@@ -16,6 +17,10 @@ cdef struct channel_stats:
     double rtt_variance
     double jitter                # seconds, mean difference of successive samples
     double packet_loss           # 0 to 1, smoothed, of packets sent
+    double bandwidth             # bytes per second, estimated; 0 before the first sample
+    double send_rate             # bytes per second that may leave now
+    double queue_delay           # seconds
+    uint64_t send_window         # bytes of packets that may be in flight
     uint64_t packets_sent
     uint64_t packets_received
     uint64_t packets_acked
@@ -46,12 +51,14 @@ cdef struct channel_state:
     out_queue **outgoing         # by channel; NULL until used; behind the struct
     in_queue **incoming
     recovery sent
+    controller control
     received_set received
     double now                   # of the latest call; time never goes back
     double ack_due               # when what arrived must be acked; infinity: nothing to ack
     double expires               # when incomplete unreliable messages are dropped next
     double pace_tokens           # bytes that may leave now
     double pace_time             # of the last refill
+    double pace_debt             # bytes that frames took, to be paid out of three quarters
     uint64_t backlog             # bit per channel with something queued or to be resent
     uint8_t *frames              # opaque frames as they go on the wire
     uint32_t frames_at           # first byte not yet sent
@@ -74,11 +81,14 @@ cdef void state_detect(channel_state *c, double now) noexcept nogil
 # Run what is due: loss detection, the probe timeout, expiry of incomplete messages.
 cdef void state_timers(channel_state *c, double now) noexcept nogil
 
-# Bytes per second that the pacer lets through; 0: no limit.
+# Bytes per second that the pacer lets through.
 cdef double state_pace_rate(const channel_state *c) noexcept nogil
 
 # Let the pacer's tokens grow up to now.
 cdef void state_refill(channel_state *c, double now) noexcept nogil
+
+# When there will be tokens again.
+cdef double state_pace_due(const channel_state *c) noexcept nogil
 
 # Whether some channel may send now, as far as the channels' windows go.
 cdef bint state_ready(const channel_state *c) noexcept nogil

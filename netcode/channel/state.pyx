@@ -1,11 +1,8 @@
-"""Timers, loss and pacing of a connection.
-
-The window and the rate are fixed numbers of the configuration; a controller takes their place by
-setting what ``state_window_open`` and ``state_pace_rate`` answer.
-"""
+"""Timers, loss and pacing of a connection."""
 
 from libc.math cimport INFINITY
 
+from netcode.channel.congestion cimport control_lost, control_rate, control_window
 from netcode.channel.incoming cimport in_expire
 from netcode.channel.outgoing cimport out_backlog, out_lost, out_ready
 from netcode.channel.recovery cimport (
@@ -20,13 +17,12 @@ from netcode.channel.recovery cimport (
 
 __all__: list[str] = []
 
-cdef double PACE_GAIN = 1.25        # of window per round trip: enough to keep the window full
 cdef double PACE_BURST = 0.025      # seconds of rate that may leave at once: a tick of 40 Hz
 cdef double PACE_BURST_MIN = 12000  # bytes: ten packets
-cdef double PACE_RTT_MIN = 0.001
-cdef double PACE_RTT_GUESS = 0.1    # before the first sample
+cdef double DEBT_SHARE = 0.75       # of the rate may pay for frames; messages get the rest
 cdef enum:
     PROBE_PACKETS = 2
+    LEAST_MESSAGE_BYTES = 2400      # of messages may always be in flight
 
 
 cdef void state_lost(channel_state *c, uint64_t sequence) noexcept nogil:
@@ -34,6 +30,7 @@ cdef void state_lost(channel_state *c, uint64_t sequence) noexcept nogil:
     cdef sent_part *part
     cdef uint32_t i
     c.stats.packets_lost += 1
+    control_lost(&c.control)
     for i in range(packet.part_count):
         part = recovery_part(&c.sent, packet, i)
         out_lost(c.outgoing[part.channel], part)
@@ -69,21 +66,31 @@ cdef void state_timers(channel_state *c, double now) noexcept nogil:
 
 
 cdef double state_pace_rate(const channel_state *c) noexcept nogil:
-    cdef double rtt = c.sent.srtt if c.sent.srtt > 0 else PACE_RTT_GUESS
-    if c.config.send_rate > 0:
-        return c.config.send_rate
-    return PACE_GAIN * c.config.send_window / (rtt if rtt > PACE_RTT_MIN else PACE_RTT_MIN)
+    return control_rate(&c.control, &c.sent, c.config)
 
 
 cdef void state_refill(channel_state *c, double now) noexcept nogil:
     cdef double rate = state_pace_rate(c)
     cdef double most = rate * PACE_BURST
+    cdef double grown, paid
     if most < PACE_BURST_MIN:
         most = PACE_BURST_MIN
-    c.pace_tokens += rate * (now - c.pace_time)
+    grown = rate * (now - c.pace_time)
+    paid = min(c.pace_debt, DEBT_SHARE * grown)
+    c.pace_debt = min(c.pace_debt - paid, most)
+    c.pace_tokens += grown - paid
     c.pace_time = now
     if c.pace_tokens > most:
         c.pace_tokens = most
+
+
+cdef double state_pace_due(const channel_state *c) noexcept nogil:
+    cdef double rate = state_pace_rate(c)
+    cdef double paying = c.pace_debt / (DEBT_SHARE * rate)
+    cdef double meanwhile = (1 - DEBT_SHARE) * rate * paying
+    if meanwhile >= -c.pace_tokens:
+        return c.pace_time - c.pace_tokens / ((1 - DEBT_SHARE) * rate)
+    return c.pace_time + paying - (c.pace_tokens + meanwhile) / rate
 
 
 cdef bint state_ready(const channel_state *c) noexcept nogil:
@@ -97,4 +104,8 @@ cdef bint state_ready(const channel_state *c) noexcept nogil:
 
 
 cdef bint state_window_open(const channel_state *c) noexcept nogil:
-    return c.sent.bytes_in_flight < c.config.send_window
+    # Frames of upper floors take of the window too, but may not starve the messages.
+    return (
+        c.sent.flight < control_window(&c.control, &c.sent, c.config)
+        or c.sent.bytes_in_flight < LEAST_MESSAGE_BYTES
+    )

@@ -23,6 +23,15 @@ class ChannelStats:
     """Smoothed difference of successive samples."""
     packet_loss: float
     """Smoothed fraction of our packets that were lost, 0 to 1."""
+    bandwidth: float
+    """Bytes per second that the path delivers, as far as it was tried; 0 before the first sample.
+    While less is sent than would be allowed, it is no more than what was sent."""
+    send_rate: float
+    """Bytes per second that the pacer lets through now."""
+    queue_delay: float
+    """Seconds that packets waited in queues during the last round trip, at the least."""
+    send_window: int
+    """Bytes of packets that may be in flight now."""
     packets_sent: int
     packets_received: int
     packets_acked: int

@@ -52,7 +52,7 @@ def make_config(wrap: bool, tight: bool) -> TransportConfig:
 
 def memory_limit(config: TransportConfig) -> int:
     """What the configuration allows a connection to hold, with its bookkeeping."""
-    total = 4_096 + config.frame_bytes + config.max_packets * (40 + 4 * 16)
+    total = 4_096 + config.frame_bytes + config.max_packets * (64 + 4 * 24)
     for channel in config.channels:
         total += channel.queue_bytes * 65 // 64 + channel.window_bytes * 65 // 64
         total += 64 * channel.queue_messages + 128 * channel.window_messages + 4_096

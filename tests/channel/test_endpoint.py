@@ -31,11 +31,11 @@ def test_messages_and_frames_arrive() -> None:
         Message(2, b"two"),
     ]
     assert b.drain() == []
-    assert b.next_deadline == pytest.approx(0.52)
-    assert b.build(0.51) is None
-    pass_on(b, a, 0.52)
+    assert b.next_deadline == pytest.approx(0.56)
+    assert b.build(0.55) is None
+    pass_on(b, a, 0.56)
     assert a.idle
-    assert a.stats.rtt == pytest.approx(0.02)
+    assert a.stats.rtt == pytest.approx(0.06)
 
 
 def test_an_idle_connection_is_small() -> None:

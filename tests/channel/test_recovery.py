@@ -133,10 +133,10 @@ def test_probes_back_off_and_never_stop() -> None:
         assert packets
         assert wire.parse(packets[0], 10).frames == [(1, 1, 0, [b"precious"])]
         times.append(now)
-    assert times[0] == pytest.approx(0.32)  # 3 x the guessed round trip, and the ack delay
+    assert times[0] == pytest.approx(0.36)  # 3 x the guessed round trip, and the ack delay
     gaps = [b - a for a, b in itertools.pairwise(times)]
-    assert gaps[0] == pytest.approx(0.64)
-    assert gaps[1] == pytest.approx(1.28)
+    assert gaps[0] == pytest.approx(0.72)
+    assert gaps[1] == pytest.approx(1.44)
     assert gaps[2:] == pytest.approx([2.0] * len(gaps[2:]))
     assert end.stats.probes == 12
 
