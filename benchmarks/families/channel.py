@@ -144,6 +144,7 @@ def rows(quick: bool) -> list[Row]:
         bulk("w5c_bulk_5pct_50ms_mb_s", quick, loss=0.05, size=32 * MIB, peer="GNS", value=3.2,
              goal=5, moonshot=10),
         paced("w5a_p99_ms", quick, redundant=False, goal=98, moonshot=93),
+        paced("w5a_redundant_p99_ms", quick, redundant=True, goal=50, moonshot=42),
         ack_bytes("ack_bytes_per_message", quick),
         fair_share("fair_share", quick),
         beside_reno("fair_share_reno", quick),

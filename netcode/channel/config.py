@@ -17,6 +17,8 @@ MAX_QUEUE_MESSAGES = 1 << 20
 MAX_QUEUE_BYTES = 1 << 30
 MAX_WINDOW_BYTES = 1 << 26
 MAX_PACKETS = 16384
+MAX_PRIORITY = 7
+MAX_WEIGHT = 64
 
 
 class DeliveryMode(IntEnum):
@@ -67,6 +69,16 @@ class ChannelConfig:
         window_messages: messages a receiver holds back or puts together at a time, and so the
             most a sender has on the wire past the oldest one missing; up to 8,192.
         window_bytes: the same in bytes; at least ``max_message``.
+        priority: 0 to 7; nothing of a lower priority is sent while something of a higher one
+            waits and may leave. Channel 0, the library's own, goes before all.
+        weight: 1 to 64; channels of equal priority share the packets in these proportions.
+        send_rate: the most bytes per second that the channel sends, from 100; 0 for no limit of
+            its own. A tenth of a second's worth may leave at once.
+        lifetime: seconds that an unreliable message may wait to be sent before it is dropped;
+            0 lets it wait for ever.
+        redundant: reliable channels only: small messages that are not acked yet are repeated in
+            every packet that has room, so that a loss costs one packet's time and not a round
+            trip. For inputs and the like; it multiplies their bytes.
     """
 
     name: str
@@ -76,6 +88,11 @@ class ChannelConfig:
     queue_bytes: int = 1 << 20
     window_messages: int = 4_096
     window_bytes: int = 1 << 18
+    priority: int = 0
+    weight: int = 1
+    send_rate: float = 0.0
+    lifetime: float = 0.0
+    redundant: bool = False
 
     def __post_init__(self) -> None:
         owner = f"ChannelConfig({self.name!r})"
@@ -86,6 +103,18 @@ class ChannelConfig:
         check_int(owner, "queue_bytes", self.queue_bytes, self.max_message, MAX_QUEUE_BYTES)
         check_int(owner, "window_messages", self.window_messages, 1, MAX_WINDOW_MESSAGES)
         check_int(owner, "window_bytes", self.window_bytes, self.max_message, MAX_WINDOW_BYTES)
+        check_int(owner, "priority", self.priority, 0, MAX_PRIORITY)
+        check_int(owner, "weight", self.weight, 1, MAX_WEIGHT)
+        check_range(owner, "send_rate", self.send_rate, 0, 1e12)
+        if 0 < self.send_rate < 100:
+            raise ConfigError(f"{owner}.send_rate: {self.send_rate} is neither 0 nor from 100")
+        check_range(owner, "lifetime", self.lifetime, 0, 3600)
+        if self.lifetime and self.mode.reliable:
+            raise ConfigError(f"{owner}.lifetime: {self.lifetime}, but the channel is reliable")
+        if not isinstance(self.redundant, bool):
+            raise ConfigError(f"{owner}.redundant: {self.redundant!r} is not a bool")
+        if self.redundant and not self.mode.reliable:
+            raise ConfigError(f"{owner}.redundant: True, but the channel is unreliable")
 
 
 DEFAULT_CHANNELS = (

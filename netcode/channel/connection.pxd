@@ -44,6 +44,11 @@ cdef int channel_push(
     channel_state *c, int channel, const uint8_t *data, uint32_t size, double now
 ) noexcept nogil
 
+# Whether a message of this size could be queued.
+cdef bint channel_has_room(
+    channel_state *c, int channel, uint32_t size, double now
+) noexcept nogil
+
 # Queue an opaque unreliable frame for the next packets; never fragmented, never resent.
 cdef int channel_push_frame(
     channel_state *c, int kind, const uint8_t *data, uint32_t size

@@ -9,7 +9,7 @@ from netcode.bits.varint cimport VARINT_MAX_BYTES, varint_put
 from netcode.channel.acks cimport ack_range, received_free, received_init
 from netcode.channel.congestion cimport control_init, control_rate, control_window
 from netcode.channel.incoming cimport IN_PARTIALS, in_free, in_loose, in_partial, in_queue, in_slot
-from netcode.channel.outgoing cimport out_free, out_new, out_push, out_queue, out_slot
+from netcode.channel.outgoing cimport out_free, out_has_room, out_new, out_push, out_queue, out_slot
 from netcode.channel.receiver cimport packet_receive
 from netcode.channel.recovery cimport recovery_free, recovery_init, sent_packet, sent_part
 from netcode.channel.sender cimport packet_build, packet_deadline
@@ -70,12 +70,24 @@ cdef int channel_push(
         if q == NULL:
             return CHANNEL_MEMORY
         c.outgoing[channel] = q
-    result = out_push(q, data, size)
+    result = out_push(q, data, size, c.now)
     if result < 0:
         return CHANNEL_FULL if result == -1 else CHANNEL_MEMORY
     c.backlog |= <uint64_t>1 << channel
     c.stats.messages_pushed += 1
     return CHANNEL_OK
+
+
+cdef bint channel_has_room(
+    channel_state *c, int channel, uint32_t size, double now
+) noexcept nogil:
+    if channel < 0 or <uint32_t>channel >= c.config.channels:
+        return False
+    if size > c.config.channel[channel].max_message:
+        return False
+    if now > c.now:
+        c.now = now
+    return c.outgoing[channel] == NULL or out_has_room(c.outgoing[channel], size, c.now)
 
 
 cdef int channel_push_frame(
@@ -147,6 +159,7 @@ cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil:
     s.messages_delivered = 0
     s.messages_duplicate = 0
     s.messages_dropped = 0
+    s.messages_expired = 0
     s.memory = (
         sizeof(channel_state) + c.config.channels * 2 * sizeof(void *) + c.frames_capacity
         + c.received.capacity * sizeof(ack_range)
@@ -156,6 +169,7 @@ cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil:
         if c.outgoing[i] != NULL:
             s.bytes_queued += c.outgoing[i].bytes
             s.messages_queued += c.outgoing[i].end - c.outgoing[i].low
+            s.messages_expired += c.outgoing[i].expired
             s.memory += (
                 sizeof(out_queue) + c.outgoing[i].capacity * sizeof(out_slot)
                 + c.outgoing[i].bytes + c.outgoing[i].bitmaps + c.outgoing[i].spare_bytes

@@ -31,6 +31,7 @@ class ChannelEndpoint:
     def push(self, channel: int, data: Buffer, now: float = 0.0) -> None:
         """Queue a message; ConfigError, EncodeError or ChannelFull when it cannot be."""
 
+    def has_room(self, channel: int, size: int, now: float = 0.0) -> bool: ...
     def push_frame(self, kind: int, data: Buffer) -> None:
         """Queue an opaque frame for the next packets."""
 

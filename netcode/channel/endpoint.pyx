@@ -19,6 +19,7 @@ from netcode.channel.connection cimport (
     channel_build,
     channel_deadline,
     channel_free,
+    channel_has_room,
     channel_idle,
     channel_new,
     channel_push,
@@ -83,6 +84,7 @@ cdef object stats_object(const channel_stats *s):
         s.messages_delivered,
         s.messages_duplicate,
         s.messages_dropped,
+        s.messages_expired,
         s.messages_resent,
         s.frames_sent,
         s.frames_delivered,
@@ -196,6 +198,22 @@ cdef class ChannelEndpoint:
             )
         if status < 0:
             raise push_error(self.settings.config, channel, size, status)
+
+    def has_room(self, int channel, Py_ssize_t size, double now=0.0):
+        """Whether ``push`` of a message of ``size`` bytes would find room in the queue.
+
+        Raises:
+            ConfigError: no such channel.
+            EncodeError: larger than the channel's ``max_message``.
+        """
+        checked_time(now)
+        if channel < 0 or <uint32_t>channel >= self.settings.c.channels:
+            raise push_error(self.settings.config, channel, size, CHANNEL_UNKNOWN)
+        if size < 0:
+            raise ValueError(f"size is {size}, less than 0")
+        if size > self.settings.config.channels[channel].max_message:
+            raise push_error(self.settings.config, channel, size, CHANNEL_TOO_LARGE)
+        return bool(channel_has_room(self.state, channel, <uint32_t>size, now))
 
     def push_frame(self, int kind, data):
         """Queue an opaque frame (kind 0x40 to 0x7F, at most 1,152 bytes) for the next packets.

@@ -39,8 +39,10 @@ cdef struct out_fragments:
 cdef struct out_slot:
     uint8_t *data
     out_fragments *fragments         # NULL while whole
+    double expires                   # when it need not be sent any more
     uint32_t size
-    uint32_t state
+    uint16_t state
+    uint16_t copies                  # whole: packets on the wire that have it
 
 
 cdef struct out_queue:
@@ -55,6 +57,10 @@ cdef struct out_queue:
     uint64_t bytes                   # payload not yet acked or sent
     uint64_t bitmaps                 # bytes of out_fragments
     uint64_t window                  # payload of low..next and of the one being cut
+    uint64_t expired
+    uint64_t repeat_end              # messages before it may be repeated in this packet
+    double repeat_time               # when that is next worth its bytes
+    double paid                      # send_rate: when what was sent is within it
     uint8_t *spare                   # memory of a small message that is done, for the next; or NULL
     uint32_t spare_bytes
     int32_t deficit                  # bytes this channel may still send in its turn
@@ -71,15 +77,32 @@ cdef out_queue *out_new(
 # Free the queue and its payloads; NULL is allowed.
 cdef void out_free(out_queue *q) noexcept nogil
 
+# Whether a message of this size finds room.
+cdef bint out_has_room(out_queue *q, uint32_t size, double now) noexcept nogil
+
 # Queue a copy. 0; -1 full; -2 out of memory. The caller has checked max_message.
-cdef int out_push(out_queue *q, const uint8_t *data, uint32_t size) noexcept nogil
+cdef int out_push(
+    out_queue *q, const uint8_t *data, uint32_t size, double now
+) noexcept nogil
 
 cdef inline bint out_backlog(const out_queue *q) noexcept nogil:
     """Whether anything waits to be sent, be it allowed now or not."""
     return q.lost_count > 0 or q.next < q.end
 
-# Whether something may be sent now, as far as the channel's window goes.
-cdef bint out_ready(const out_queue *q) noexcept nogil
+# When something may be sent, as far as the channel's window and rate go; infinity: not before
+# an ack, or nothing waits.
+cdef double out_due(const out_queue *q) noexcept nogil
+
+# Drop unreliable messages that waited for too long.
+cdef void out_expire(out_queue *q, double now) noexcept nogil
+
+# Write a run of the newest whole messages before ``repeat_end`` that are not acked; 0 for none.
+cdef int out_repeat(
+    out_queue *q, uint8_t *out, uint32_t room, double now, sent_part *part
+) noexcept nogil
+
+# Note that ``size`` bytes left.
+cdef void out_pay(out_queue *q, uint32_t size, double now) noexcept nogil
 
 # Write one frame. Bytes written with ``part`` filled (count 0 when unreliable), or OUT_NOTHING,
 # OUT_NO_ROOM, OUT_MEMORY. ``fresh``: the packet has nothing else in it, a larger room

@@ -1,5 +1,6 @@
 """Send queues: rings of messages by id, with fragment bitmaps for the large ones."""
 
+from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -17,10 +18,14 @@ from netcode.channel.settings cimport MODE_RELIABLE_ORDERED, MODE_RELIABLE_UNORD
 
 __all__: list[str] = []
 
+cdef double RATE_BURST = 0.1        # seconds of a channel's own rate that may leave at once
+cdef double REPEAT_INTERVAL = 0.004  # seconds between repetitions: a burst need not repeat itself
+
 cdef enum:
     FIRST_SLOTS = 8
     GRAIN = 64                     # bytes: sizes of small messages' memory are multiples of it
     SPARE_MOST = 1024              # bytes: memory up to here is kept for the next message
+    COPIES_MOST = 65000            # counted in 16 bits
     KEPT_SLOTS = 64                # a larger ring is given back when it runs empty
     MIN_UNITS = 4                  # a smaller cut is not worth its header, unless it ends it
     FRAGMENT_HEADER_MAX = 14       # kind, channel, id, total <= 4, first unit <= 3, size <= 3
@@ -114,10 +119,17 @@ cdef int grow(out_queue *q) noexcept nogil:
     return 0
 
 
-cdef int out_push(out_queue *q, const uint8_t *data, uint32_t size) noexcept nogil:
+cdef bint out_has_room(out_queue *q, uint32_t size, double now) noexcept nogil:
+    out_expire(q, now)
+    return q.end - q.low < q.limits.queue_messages and q.bytes + size <= q.limits.queue_bytes
+
+
+cdef int out_push(
+    out_queue *q, const uint8_t *data, uint32_t size, double now
+) noexcept nogil:
     cdef out_slot *slot
     cdef uint8_t *copy
-    if q.end - q.low >= q.limits.queue_messages or q.bytes + size > q.limits.queue_bytes:
+    if not out_has_room(q, size, now):
         return -1
     if q.end - q.low >= q.capacity and grow(q) < 0:
         return -2
@@ -131,6 +143,8 @@ cdef int out_push(out_queue *q, const uint8_t *data, uint32_t size) noexcept nog
     slot.fragments = NULL
     slot.size = size
     slot.state = SLOT_QUEUED
+    slot.copies = 0
+    slot.expires = now + q.limits.lifetime if q.limits.lifetime > 0 else INFINITY
     q.end += 1
     q.bytes += size
     return 0
@@ -151,6 +165,13 @@ cdef void advance(out_queue *q) noexcept nogil:
         q.capacity = 0
 
 
+cdef inline bint repeatable(const out_slot *slot) noexcept nogil:
+    return (
+        slot.state == SLOT_SENT and slot.fragments == NULL and slot.size <= WHOLE_MESSAGE
+        and slot.copies < COPIES_MOST
+    )
+
+
 cdef inline bint window_allows(const out_queue *q) noexcept nogil:
     """Whether message ``next`` may start: the receiver must be able to hold all of low..next."""
     cdef const out_slot *slot = slot_of(q, q.next)
@@ -162,10 +183,36 @@ cdef inline bint window_allows(const out_queue *q) noexcept nogil:
     )
 
 
-cdef bint out_ready(const out_queue *q) noexcept nogil:
-    if q.lost_count:
-        return True
-    return q.next < q.end and window_allows(q)
+cdef double out_due(const out_queue *q) noexcept nogil:
+    if q.lost_count or (q.next < q.end and window_allows(q)):
+        return q.paid
+    return INFINITY
+
+
+cdef void out_pay(out_queue *q, uint32_t size, double now) noexcept nogil:
+    if q.limits.send_rate > 0:
+        if q.paid < now - RATE_BURST:
+            q.paid = now - RATE_BURST
+        q.paid += size / q.limits.send_rate
+
+
+cdef void out_expire(out_queue *q, double now) noexcept nogil:
+    cdef out_slot *slot
+    if q.limits.lifetime <= 0:
+        return
+    while q.next < q.end:
+        slot = slot_of(q, q.next)
+        # One that is partly on the wire goes on.
+        if slot.fragments != NULL or slot.expires > now:
+            break
+        q.bytes -= slot.size
+        slot.state = SLOT_DONE
+        release(q, slot)
+        q.next += 1
+        q.low = q.next
+        q.expired += 1
+    if q.low == q.end:
+        advance(q)
 
 
 cdef int start_fragments(out_queue *q, out_slot *slot) noexcept nogil:
@@ -293,6 +340,7 @@ cdef int write_run(
         memcpy(out + at, slot.data, slot.size)
         at += slot.size
         slot.state = SLOT_SENT
+        slot.copies += 1
         id += 1
         count += 1
     if count == 0:
@@ -370,6 +418,50 @@ cdef int out_write(
     return n
 
 
+cdef int out_repeat(
+    out_queue *q, uint8_t *out, uint32_t room, double now, sent_part *part
+) noexcept nogil:
+    cdef uint64_t end = q.repeat_end
+    cdef uint64_t first
+    cdef uint64_t id
+    cdef uint32_t at = 5
+    cdef uint32_t looked = 0
+    cdef out_slot *slot
+    if now < q.repeat_time:
+        return 0
+    # The newest may be acked already, out of turn.
+    while end > q.low and not repeatable(slot_of(q, end - 1)):
+        end -= 1
+        looked += 1
+        if looked == RUN_MAX:
+            return 0
+    first = end
+    while first > q.low and end - first < RUN_MAX:
+        slot = slot_of(q, first - 1)
+        if not repeatable(slot) or at + varint_size(slot.size) + slot.size > room:
+            break
+        at += varint_size(slot.size) + slot.size
+        first -= 1
+    if first == end:
+        return 0
+    put_header(out, FRAME_MESSAGES, q, <uint16_t>first)
+    out[4] = <uint8_t>(end - first)
+    at = 5
+    for id in range(first, end):
+        slot = slot_of(q, id)
+        at += varint_put(out + at, slot.size)
+        memcpy(out + at, slot.data, slot.size)
+        at += slot.size
+        slot.copies += 1
+    part.id = first
+    part.first = 0
+    part.count = <uint32_t>(end - first)
+    part.channel = q.index
+    part.kind = PART_MESSAGES
+    q.repeat_time = now + REPEAT_INTERVAL
+    return <int>at
+
+
 cdef void complete(out_queue *q, out_slot *slot) noexcept nogil:
     if slot.state == SLOT_LOST:
         q.lost_count -= 1
@@ -436,7 +528,9 @@ cdef void out_lost(out_queue *q, const sent_part *part) noexcept nogil:
                 continue
             slot = slot_of(q, id)
             if slot.state == SLOT_SENT and slot.fragments == NULL:
-                mark_lost(q, slot, id)
+                slot.copies -= 1
+                if slot.copies == 0:
+                    mark_lost(q, slot, id)
         return
     if part.id < q.low or part.id >= q.end:
         return

@@ -214,6 +214,12 @@ cdef void recovery_rtt(recovery *r, double sample, double ack_delay) noexcept no
     cdef double difference
     if not (sample >= 0):
         return
+    # Else an end that sends little would seem as far away as its peer's acks are late. A peer that
+    # lies about its delay gets probes sooner and a smaller window: its own loss.
+    if ack_delay > 0:
+        sample -= ack_delay if ack_delay < r.max_ack_delay else r.max_ack_delay
+        if sample < 0:
+            sample = 0
     if r.srtt == 0:
         r.min_rtt = sample
         r.latest_rtt = sample
@@ -222,9 +228,6 @@ cdef void recovery_rtt(recovery *r, double sample, double ack_delay) noexcept no
         return
     if sample < r.min_rtt:
         r.min_rtt = sample
-    # A peer's claimed delay may only explain what lies above the fastest trip seen.
-    if ack_delay > 0 and sample - ack_delay >= r.min_rtt:
-        sample -= ack_delay
     r.jitter += (fabs(sample - r.latest_rtt) - r.jitter) / 16
     r.latest_rtt = sample
     difference = fabs(r.srtt - sample)

@@ -1,7 +1,7 @@
 """What goes into the next packet: acks, then opaque frames, then messages by turns."""
 
-from libc.math cimport INFINITY
-from libc.stdint cimport uint64_t
+from libc.math cimport INFINITY, fmax
+from libc.stdint cimport int32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
@@ -9,7 +9,15 @@ from netcode.bits.varint cimport varint_get
 from netcode.channel.acks cimport ACK_BLOCK_MIN_ROOM, ack_write, received_next
 from netcode.channel.congestion cimport control_limited, control_sent
 from netcode.channel.frames cimport FLAG_ACK, FLAG_ELICITING, PACKET_HEADER_BYTES
-from netcode.channel.outgoing cimport OUT_NO_ROOM, out_backlog, out_queue, out_write
+from netcode.channel.outgoing cimport (
+    OUT_NO_ROOM,
+    out_backlog,
+    out_expire,
+    out_pay,
+    out_queue,
+    out_repeat,
+    out_write,
+)
 from netcode.channel.recovery cimport (
     PACKET_ELICITING,
     PACKET_HAS_ACK,
@@ -25,7 +33,9 @@ from netcode.channel.recovery cimport (
     recovery_span,
     sent_part,
 )
+from netcode.channel.settings cimport CHANNEL_LANES
 from netcode.channel.state cimport (
+    state_due,
     state_lost,
     state_pace_due,
     state_ready,
@@ -94,22 +104,86 @@ cdef inline uint32_t after(const channel_state *c, uint32_t i) noexcept nogil:
 cdef uint32_t next_turn(channel_state *c, uint64_t waiting) noexcept nogil:
     """Deficit round robin: stay while the channel has bytes left of its turn, else move on."""
     cdef out_queue *q
+    cdef int32_t turn
     while not ((waiting >> c.turn) & 1) or c.outgoing[c.turn].deficit <= 0:
         c.turn = after(c, c.turn)
         if (waiting >> c.turn) & 1:
             q = c.outgoing[c.turn]
-            q.deficit += TURN_BYTES
-            if q.deficit > TURN_BYTES:
-                q.deficit = TURN_BYTES
+            turn = <int32_t>(TURN_BYTES * q.limits.weight)
+            q.deficit += turn
+            if q.deficit > turn:
+                q.deficit = turn
     return c.turn
 
 
-cdef uint32_t write_messages(
-    channel_state *c, uint8_t *out, uint32_t room, bint fresh, uint32_t *parts
-) noexcept nogil:
-    """Fill with messages: the control channel first, the others by turns. When the channel whose
-    turn it is finds no room, the others fill the packet up, and it goes first in the next one."""
+cdef inline uint64_t first_lane(const channel_state *c, uint64_t waiting) noexcept nogil:
+    """Those of the highest priority that wait."""
+    cdef int lane = CHANNEL_LANES - 1
+    while lane > 0 and not waiting & c.config.lane[lane]:
+        lane -= 1
+    return waiting & c.config.lane[lane]
+
+
+cdef uint64_t may_write(channel_state *c, double now) noexcept nogil:
+    """The channels with a backlog that neither is too old nor has to wait for its rate."""
     cdef uint64_t waiting = c.backlog
+    cdef uint64_t left = waiting
+    cdef uint32_t i = 0
+    cdef out_queue *q
+    while left:
+        if left & 1:
+            q = c.outgoing[i]
+            out_expire(q, now)
+            if not out_backlog(q):
+                c.backlog &= ~(<uint64_t>1 << i)
+            if not out_backlog(q) or q.paid > now:
+                waiting &= ~(<uint64_t>1 << i)
+        left >>= 1
+        i += 1
+    return waiting
+
+
+cdef uint32_t write_repeated(
+    channel_state *c, double now, uint8_t *out, uint32_t room, uint32_t *parts
+) noexcept nogil:
+    """Once more what redundant channels sent lately and nobody acked."""
+    cdef uint64_t left = c.config.redundant
+    cdef uint32_t used = 0
+    cdef uint32_t i = 0
+    cdef out_queue *q
+    cdef int n
+    while left and parts[0] < RECOVERY_PACKET_PARTS:
+        q = c.outgoing[i]
+        if left & 1 and q != NULL:
+            n = out_repeat(q, out + used, room - used, now, recovery_next_part(&c.sent, parts[0]))
+            if n:
+                used += <uint32_t>n
+                parts[0] += 1
+                c.stats.messages_resent += 1
+                out_pay(q, <uint32_t>n, now)
+        left >>= 1
+        i += 1
+    return used
+
+
+cdef void mark_repeated(channel_state *c) noexcept nogil:
+    """What is new in this packet is not repeated in it."""
+    cdef uint64_t left = c.config.redundant
+    cdef uint32_t i = 0
+    while left:
+        if left & 1 and c.outgoing[i] != NULL:
+            c.outgoing[i].repeat_end = c.outgoing[i].next
+        left >>= 1
+        i += 1
+
+
+cdef uint32_t write_messages(
+    channel_state *c, double now, uint8_t *out, uint32_t room, bint fresh, uint32_t *parts
+) noexcept nogil:
+    """Fill with messages: the control channel first, the others by priority and turns. When the
+    channel whose turn it is finds no room, the others fill the packet up, and it goes first in
+    the next one."""
+    cdef uint64_t waiting = may_write(c, now)
     cdef uint32_t used = 0
     cdef uint32_t resent = 0
     cdef uint32_t i
@@ -123,9 +197,10 @@ cdef uint32_t write_messages(
             while not (waiting >> i) & 1:
                 i = after(c, i)
         elif not waiting & 1:
-            i = next_turn(c, waiting)
+            i = next_turn(c, first_lane(c, waiting))
         q = c.outgoing[i]
         part = recovery_next_part(&c.sent, parts[0])
+        out_expire(q, now)
         n = out_write(q, out + used, room - used, fresh, part, &resent)
         if n <= 0:
             waiting &= ~(<uint64_t>1 << i)
@@ -135,6 +210,9 @@ cdef uint32_t write_messages(
         fresh = False
         if part.count:
             parts[0] += 1
+        out_pay(q, <uint32_t>n, now)
+        if q.paid > now:
+            waiting &= ~(<uint64_t>1 << i)
         if i:
             q.deficit -= n
         if not out_backlog(q):
@@ -173,6 +251,7 @@ cdef int packet_build(
     cdef uint32_t at = PACKET_HEADER_BYTES
     cdef uint32_t parts = 0
     cdef uint32_t message_bytes = 0
+    cdef uint32_t repeated
     cdef uint32_t n
     cdef uint64_t ack_largest = 0
     cdef bint messages
@@ -197,9 +276,15 @@ cdef int packet_build(
             kept |= PACKET_HAS_ACK
             ack_largest = received_next(&c.received) - 1
     n = write_frames(c, out + at, capacity - at)
+    if c.config.redundant:
+        mark_repeated(c)
     if messages:
-        message_bytes = write_messages(c, out + at + n, capacity - at - n, n == 0, &parts)
+        message_bytes = write_messages(c, now, out + at + n, capacity - at - n, n == 0, &parts)
         n += message_bytes
+    if c.config.redundant and (n or c.probes):
+        repeated = write_repeated(c, now, out + at + n, capacity - at - n, &parts)
+        message_bytes += repeated
+        n += repeated
     at += n
     if n or c.probes or (flags and c.plain_sent >= PLAIN_MAX):
         flags |= FLAG_ELICITING
@@ -247,10 +332,11 @@ cdef double packet_deadline(const channel_state *c) noexcept nogil:
         due = c.sent.loss_time
     if c.expires < due:
         due = c.expires
-    if state_ready(c) and state_window_open(c):
-        if c.pace_tokens > 0:
-            return c.now
-        at = state_pace_due(c) + PACE_SLACK
+    if c.backlog and state_window_open(c):
+        at = state_due(c)
+        if c.pace_tokens <= 0:
+            at = fmax(at, state_pace_due(c) + PACE_SLACK)
+        at = fmax(at, c.now)
         if at < due:
             due = at
     return due

@@ -11,6 +11,10 @@ cdef enum:
 
 
 cdef enum:
+    CHANNEL_LANES = 8                   # priorities
+
+
+cdef enum:
     MODE_RELIABLE_ORDERED = 0
     MODE_RELIABLE_UNORDERED = 1
     MODE_UNRELIABLE = 2
@@ -24,6 +28,10 @@ cdef struct channel_limits:
     uint32_t queue_bytes         # the same in bytes
     uint32_t window_messages     # messages a receiver holds back or reassembles
     uint32_t window_bytes        # the same in bytes; at least max_message
+    uint32_t weight              # share of the packets among channels of equal priority
+    bint redundant               # un-acked messages go again with every packet that has room
+    double send_rate             # bytes per second; 0: no limit of its own
+    double lifetime              # seconds that an unreliable message may wait; 0: for ever
 
 
 cdef struct channel_config:
@@ -37,6 +45,8 @@ cdef struct channel_config:
     double max_ack_delay         # seconds
     double reassembly_timeout    # seconds, of unreliable messages in fragments
     uint32_t frame_bytes         # bytes of opaque frames queued at a time
+    uint64_t lane[CHANNEL_LANES]  # bit per channel of this priority
+    uint64_t redundant           # bit per channel
     channel_limits channel[CHANNEL_MAX_CHANNELS]
 
 

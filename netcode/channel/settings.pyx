@@ -1,6 +1,7 @@
 """Turning a TransportConfig into the struct that connections point at."""
 
 cimport cython
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from netcode.channel.config import TransportConfig
@@ -44,3 +45,10 @@ cdef class ChannelSettings:
             limits.queue_bytes = channel.queue_bytes
             limits.window_messages = channel.window_messages
             limits.window_bytes = channel.window_bytes
+            limits.weight = channel.weight
+            limits.redundant = channel.redundant
+            limits.send_rate = channel.send_rate
+            limits.lifetime = channel.lifetime
+            self.c.lane[<int>channel.priority] |= <uint64_t>1 << <int>number
+            if channel.redundant:
+                self.c.redundant |= <uint64_t>1 << <int>number

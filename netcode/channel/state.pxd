@@ -34,6 +34,7 @@ cdef struct channel_stats:
     uint64_t messages_delivered
     uint64_t messages_duplicate
     uint64_t messages_dropped    # unreliable: not reassembled in time, or out of sequence
+    uint64_t messages_expired    # unreliable: waited too long to be sent
     uint64_t messages_resent     # messages and fragment runs put on the wire again
     uint64_t frames_sent
     uint64_t frames_delivered
@@ -90,8 +91,13 @@ cdef void state_refill(channel_state *c, double now) noexcept nogil
 # When there will be tokens again.
 cdef double state_pace_due(const channel_state *c) noexcept nogil
 
-# Whether some channel may send now, as far as the channels' windows go.
-cdef bint state_ready(const channel_state *c) noexcept nogil
+# When some channel may send, as far as the channels' windows and rates go; at or before ``now``
+# when one may already, infinity when none waits.
+cdef double state_due(const channel_state *c) noexcept nogil
+
+cdef inline bint state_ready(const channel_state *c) noexcept nogil:
+    """Whether some channel may send now, as far as the channels go."""
+    return c.backlog != 0 and state_due(c) <= c.now
 
 # Whether the connection's window takes another packet.
 cdef bint state_window_open(const channel_state *c) noexcept nogil

@@ -4,7 +4,7 @@ from libc.math cimport INFINITY
 
 from netcode.channel.congestion cimport control_lost, control_rate, control_window
 from netcode.channel.incoming cimport in_expire
-from netcode.channel.outgoing cimport out_backlog, out_lost, out_ready
+from netcode.channel.outgoing cimport out_backlog, out_due, out_lost
 from netcode.channel.recovery cimport (
     recovery_next_lost,
     recovery_oldest,
@@ -93,14 +93,21 @@ cdef double state_pace_due(const channel_state *c) noexcept nogil:
     return c.pace_time + paying - (c.pace_tokens + meanwhile) / rate
 
 
-cdef bint state_ready(const channel_state *c) noexcept nogil:
-    cdef uint32_t i
-    if c.backlog == 0:
-        return False
-    for i in range(c.config.channels):
-        if (c.backlog >> i) & 1 and out_ready(c.outgoing[i]):
-            return True
-    return False
+cdef double state_due(const channel_state *c) noexcept nogil:
+    cdef uint64_t waiting = c.backlog
+    cdef double due = INFINITY
+    cdef double at
+    cdef uint32_t i = 0
+    while waiting:
+        if waiting & 1:
+            at = out_due(c.outgoing[i])
+            if at <= c.now:
+                return at
+            if at < due:
+                due = at
+        waiting >>= 1
+        i += 1
+    return due
 
 
 cdef bint state_window_open(const channel_state *c) noexcept nogil:

@@ -52,6 +52,8 @@ class ChannelStats:
     """Messages and fragments that were here already."""
     messages_dropped: int
     """Unreliable: incomplete for too long, or older than one delivered."""
+    messages_expired: int
+    """Unreliable: waited for longer than the channel's ``lifetime`` and were not sent."""
     messages_resent: int
     """Runs of messages and of fragments that went on the wire again."""
     frames_sent: int

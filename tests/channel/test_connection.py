@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, note, settings
@@ -20,7 +21,15 @@ MODES = (
     DeliveryMode.RELIABLE_UNORDERED,
     DeliveryMode.UNRELIABLE,
     DeliveryMode.UNRELIABLE_SEQUENCED,
+    DeliveryMode.RELIABLE_ORDERED,
+    DeliveryMode.UNRELIABLE,
 )
+EXTRAS: dict[int, dict[str, Any]] = {
+    1: {"send_rate": 100_000.0},
+    2: {"priority": 2, "weight": 5},
+    5: {"redundant": True, "priority": 2},
+    6: {"lifetime": 0.5, "weight": 2},
+}
 
 sizes = st.one_of(
     st.integers(0, 40),
@@ -42,7 +51,8 @@ conditions = st.builds(
 def make_config(wrap: bool, tight: bool) -> TransportConfig:
     limits = {"window_messages": 8, "window_bytes": 65_536, "queue_messages": 64} if tight else {}
     channels = tuple(
-        ChannelConfig(name=f"{number}", mode=mode, **limits) for number, mode in enumerate(MODES)
+        ChannelConfig(name=f"{number}", mode=mode, **limits, **EXTRAS.get(number, {}))
+        for number, mode in enumerate(MODES)
     )
     start = {"initial_sequence": 65_500, "initial_message_id": 65_530} if wrap else {}
     return TransportConfig(

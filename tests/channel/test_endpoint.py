@@ -35,7 +35,7 @@ def test_messages_and_frames_arrive() -> None:
     assert b.build(0.55) is None
     pass_on(b, a, 0.56)
     assert a.idle
-    assert a.stats.rtt == pytest.approx(0.06)
+    assert a.stats.rtt == pytest.approx(0.0, abs=1e-6)  # the peer said that it waited 60 ms
 
 
 def test_an_idle_connection_is_small() -> None:
