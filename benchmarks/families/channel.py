@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 
-from measure import Row, row_of_values
+from measure import Row, compare, row, row_of_values
+from peers import Missing
 from scenes import (
     Bulk,
     Clocked,
@@ -19,7 +20,9 @@ from scenes import (
     pair_of,
     transfer,
 )
+from wire_pair import BATCH, ROUNDS, ENetPair, OurPair
 
+from netcode.channel import TransportConfig
 from netcode.testing import Conditions, Network
 
 FAMILY = "channel"
@@ -74,6 +77,18 @@ def ack_bytes(name: str, quick: bool) -> Row:
     return row_of_values(
         FAMILY, name, "B/message", ours=each, peer="GNS", peer_value=1.0, goal=1.0, moonshot=0.5
     )
+
+
+def beside_enet(name: str, quick: bool, *, channel: str, goal: float, moonshot: float) -> Row:
+    """CPU of both ends for each 32-byte message, 64 to a batch: ours encrypted, pyenet's not."""
+    ours = OurPair(TransportConfig().channel(channel))
+    peer = ENetPair(reliable=channel == "reliable")
+    result = compare(ours.run, peer.run, units=BATCH * ROUNDS, quick=quick)
+    ours.close()
+    # What is counted as done must have been done.
+    assert ours.got > 0.9 * ours.sent, f"{ours.got} of {ours.sent} arrived"
+    assert peer.got > 0.9 * peer.sent, f"{peer.got} of {peer.sent} of pyenet arrived"
+    return row(FAMILY, name, "ns/message", result, peer="pyenet", goal=goal, moonshot=moonshot)
 
 
 def bottleneck(rate: float, latency: float, queue_time: float) -> Conditions:
@@ -138,7 +153,17 @@ def bufferbloat(name: str, quick: bool) -> Row:
 
 
 def rows(quick: bool) -> list[Row]:
+    found = []
+    try:
+        found = [
+            beside_enet("w1a_rel32_vs_pyenet", quick, channel="reliable", goal=0.6, moonshot=0.3),
+            beside_enet("w2a_unrel32_vs_pyenet", quick, channel="unreliable", goal=0.7,
+                        moonshot=0.4),
+        ]  # fmt: skip
+    except Missing as why:
+        print(f"no rows beside pyenet: {why}")
     return [
+        *found,
         bulk("w4_bulk_50ms_mb_s", quick, loss=0, size=64 * MIB, peer="GNS", value=19.7,
              goal=25, moonshot=60),
         bulk("w5c_bulk_5pct_50ms_mb_s", quick, loss=0.05, size=32 * MIB, peer="GNS", value=3.2,
