@@ -67,7 +67,8 @@ cdef struct controller:
 # Nothing known yet.
 cdef void control_init(controller *k) noexcept nogil
 
-# A packet that will be acked leaves; ``flight``: bytes in flight before it.
+# A packet that will be acked leaves; ``flight``: bytes in flight before it. Sets the record's
+# flags to PACKET_APP_LIMITED or none.
 cdef void control_sent(
     controller *k, sent_packet *packet, uint64_t flight, double now
 ) noexcept nogil

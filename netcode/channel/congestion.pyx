@@ -48,8 +48,8 @@ cdef void control_sent(
     packet.delivered = k.delivered
     packet.delivered_time = k.delivered_time
     packet.first_time = k.first_time
-    if k.limited_until > k.delivered:
-        packet.flags |= PACKET_APP_LIMITED
+    # The record may hold anything yet.
+    packet.flags = PACKET_APP_LIMITED if k.limited_until > k.delivered else 0
 
 
 cdef void control_limited(controller *k, uint64_t flight) noexcept nogil:

@@ -8,6 +8,7 @@ __all__: list[str] = []
 
 cdef double INITIAL_RTT = 0.1          # a guess only for the first probe timeout
 cdef double GRANULARITY = 0.001
+cdef double RTT_LEAST = 1e-9
 cdef double PROBE_INTERVAL_MAX = 2.0   # back-off stops here: a game would rather know
 cdef double LOSS_GAIN = 1.0 / 64
 cdef enum:
@@ -223,7 +224,7 @@ cdef void recovery_rtt(recovery *r, double sample, double ack_delay) noexcept no
     if r.srtt == 0:
         r.min_rtt = sample
         r.latest_rtt = sample
-        r.srtt = sample if sample > 1e-9 else 1e-9
+        r.srtt = sample if sample > RTT_LEAST else RTT_LEAST
         r.rttvar = sample / 2
         return
     if sample < r.min_rtt:
@@ -233,6 +234,11 @@ cdef void recovery_rtt(recovery *r, double sample, double ack_delay) noexcept no
     difference = fabs(r.srtt - sample)
     r.rttvar += (difference - r.rttvar) / 4
     r.srtt += (sample - r.srtt) / 8
+    # Zero says that there is no sample; and numbers near it are slow to compute with.
+    if r.srtt < RTT_LEAST:
+        r.srtt = RTT_LEAST
+    if r.rttvar < RTT_LEAST:
+        r.rttvar = 0
 
 
 cdef inline double loss_delay(const recovery *r) noexcept nogil:

@@ -281,7 +281,7 @@ def test_claimed_ack_delays_do_not_bend_the_clock() -> None:
     end.build(0.2)
     acks = wire.encode_acks([(1, 1)], delay_units=1_000_000)
     assert end.receive(wire.packet(1, acks=acks), 0.5) is None
-    assert end.stats.latest_rtt == pytest.approx(0.3)
+    assert end.stats.latest_rtt == pytest.approx(0.24)
 
 
 def test_a_full_inbox_refuses_without_losing_anything() -> None:
