@@ -162,7 +162,7 @@ def test_room_is_what_push_finds() -> None:
         end.has_room(2, 1)
     with pytest.raises(ConfigError):
         end.has_room(-1, 1)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="size is -1"):
         end.has_room(1, -1)
 
 
