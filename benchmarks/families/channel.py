@@ -7,6 +7,7 @@ of link in real time, measured once (see benchmarks/README.md).
 from __future__ import annotations
 
 import statistics
+import sys
 
 from measure import Row, compare, row, row_of_values
 from peers import Missing
@@ -161,7 +162,7 @@ def rows(quick: bool) -> list[Row]:
                         moonshot=0.4),
         ]  # fmt: skip
     except Missing as why:
-        print(f"no rows beside pyenet: {why}")
+        print(f"no rows beside pyenet: {why}", file=sys.stderr)
     return [
         *found,
         bulk("w4_bulk_50ms_mb_s", quick, loss=0, size=64 * MIB, peer="GNS", value=19.7,
