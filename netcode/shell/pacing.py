@@ -130,7 +130,10 @@ class Watch:
 
     def on_timer(self) -> None:
         self.timer = None
-        self.poll()
+        if self.loop.host.ripe:
+            self.poll()
+        else:
+            self.arm()
 
     async def sleep(self, until: float) -> None:
         """Sleep until ``until`` on the host's clock and poll."""
