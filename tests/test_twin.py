@@ -93,7 +93,7 @@ def test_every_code_of_a_coordinate(parts: Any) -> None:
     rows["velocity"]["present"] = True
     rows["velocity"]["value"] = (np.minimum(codes, 2_046) * (64 / 2_046) - 32)[:, None]
     snapshot = schema.encode_records(rows)
-    found = np.zeros_like(rows)
+    found = np.zeros(len(rows), rows.dtype)
     assert twin.decode_many(snapshot, found) == len(rows)
     wanted = schema.decode_records(snapshot)
     assert len(np.unique(wanted["position"][:, 0])) == 65_535
