@@ -139,11 +139,6 @@ class Host:
         """Have ``fileno`` become readable when there is something for ``pump``."""
 
     @property
-    def ripe(self) -> bool:
-        """Whether a timer that was set for ``next_deadline`` has something to do."""
-        return True
-
-    @property
     def blocked(self) -> bool:
         """Whether datagrams wait until ``fileno`` can be written."""
         return bool(getattr(self.transport, "blocked", False))

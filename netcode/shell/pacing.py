@@ -130,10 +130,7 @@ class Watch:
 
     def on_timer(self) -> None:
         self.timer = None
-        if self.loop.host.ripe:
-            self.poll()
-        else:
-            self.arm()
+        self.poll()
 
     async def sleep(self, until: float) -> None:
         """Sleep until ``until`` on the host's clock and poll."""

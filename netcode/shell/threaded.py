@@ -75,11 +75,6 @@ class ThreadedHost(Host):
             self.thread.listen()
 
     @property
-    def ripe(self) -> bool:
-        # The calm is over: with no news, ``listen`` is all there is to do until some come.
-        return self.clock() < self.looked + CALM or self.thread.wait(0)
-
-    @property
     def blocked(self) -> bool:
         return False
 

@@ -282,24 +282,3 @@ def test_one_that_joins_while_the_game_sleeps_is_let_in() -> None:
         finally:
             while opened:
                 opened.pop().close()
-
-
-def test_an_event_loop_sleeps_while_its_thread_has_no_news() -> None:
-    """After each tick's poll it looks once more, and then waits to be told."""
-    polls: list[float] = []
-
-    async def main() -> None:
-        server = nc.Server("127.0.0.1:0", tick_rate=4, io="thread")
-        poll = server.poll
-
-        def counted() -> None:
-            polls.append(time.monotonic())
-            poll()
-
-        server.poll = counted  # type: ignore[method-assign]
-        async for tick in server:
-            if tick.number == 3:
-                break
-
-    asyncio.run(main())
-    assert len(polls) <= 4 * 3  # once a tick, and once where the event loop slept until it

@@ -25,7 +25,6 @@ class FakeHost:
         self.near.setblocking(False)
         self.next_deadline = float("inf")
         self.blocked = False
-        self.ripe = True
         self.closed = False
         self.listened = 0
 
