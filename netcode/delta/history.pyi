@@ -2,6 +2,7 @@ from typing import Any, Final, Self, final
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 from netcode.delta.layout import Layout
 
@@ -9,6 +10,7 @@ __all__ = ["MAX_TICK", "History", "Projection", "Ring"]
 
 MAX_TICK: Final = 2147483647
 
+@disjoint_base
 class Ring:
     layout: Layout
     @property
