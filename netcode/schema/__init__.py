@@ -22,7 +22,12 @@ The rooms, each using only those before it:
     rows        NumPy rows to bits and back
     gather      values of a block of rows to codes
     scatter     codes to values of a block of rows
-    blocks      NumPy rows to bits and back, a block at a time
+    blocks      a block of NumPy rows on its way to bits or from them
+    block_writing  rows to bits, a block at a time
+    block_reading  bits to rows, a block at a time
+    simd        which of the next two this processor runs
+    blocks_avx2    the block path for x86-64 with AVX2
+    blocks_base    the block path for the others
     lanes       NumPy columns to lanes and back
     array       the head of a NumPy array in memory
     tables      checked addresses of NumPy arrays

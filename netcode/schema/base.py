@@ -72,12 +72,16 @@ class SchemaType(type):
         cls._since = since
         type.__setattr__(cls, "_encode", compiled.codec.encode)
         type.__setattr__(cls, "_decode", compiled.codec.decode)
+        type.__setattr__(cls, "_encode_records", compiled.codec.encode_records)
+        type.__setattr__(cls, "_decode_records", compiled.codec.decode_records)
         add_methods(cls, compiled.fields, namespace)
         return cls
 
     if not TYPE_CHECKING:  # the methods of Schema say their types
         encode = ClassCall("_encode", "encode")
         decode = ClassCall("_decode", "decode")
+        encode_records = ClassCall("_encode_records", "encode_records")
+        decode_records = ClassCall("_decode_records", "decode_records")
 
     @property
     def fields(cls) -> tuple[Field, ...]:

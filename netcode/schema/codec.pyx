@@ -22,7 +22,6 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from netcode.schema.assembly cimport Assembly
-from netcode.schema.blocks cimport decode_blocks, encode_blocks
 from netcode.schema.lanes cimport dequantize_lanes, quantize_lanes
 from netcode.schema.ops cimport (
     FAULT_NONE,
@@ -50,6 +49,7 @@ from netcode.schema.python cimport Py_XDECREF, PyTuple_GET_ITEM, owned
 from netcode.schema.python cimport PyBytes_FromStringAndSize as raw_bytes
 from netcode.schema.reading cimport decode_object, decoder
 from netcode.schema.rows cimport table_view
+from netcode.schema.simd cimport decode_blocks, encode_blocks
 from netcode.schema.tables cimport field_offsets, view_columns, view_records
 from netcode.schema.writing cimport encode_field, encode_object, encoder
 

@@ -3,7 +3,8 @@
 Ops run over a block of rows, one after the other (*op-major*), so that quantising is a loop over
 numbers. Their codes are collected in words of up to WORD_BITS, which are then packed row by row:
 few packs a row, and no branch that depends on the data. A word has one width in all rows that it
-is in; a varuint has one or two words of its own. Reading goes the other way, in pieces: as many
+is in; a varuint has one or two words of its own. Words that fit in one together, whatever their
+widths turn out to be, are joined before. Reading goes the other way, in pieces: as many
 bits as one load can take.
 """
 
@@ -19,6 +20,7 @@ cdef enum:
     PIECE_BITS = 57      # behind up to 7 bits of the byte it starts in, one load
     SHORT_VARINT = 49    # bits of value that fit in the groups of one piece
     MAX_LEVELS = 8       # optionals in optionals
+    NARROW_QUAT = 14     # bits of a component whose square, and sums of such, fit in 32 bits
 
 
 cdef enum step_kind:
@@ -58,14 +60,16 @@ cdef struct piece:
     uint8_t bits
     uint8_t guarded          # PIECE_OPTIONAL: a PIECE_INSIDE is in its value
     int32_t skip             # pieces of its value
-    uint64_t mask            # as many ones as bits
+    uint64_t flag            # PIECE_OPTIONAL: its last bit
     uint64_t ahead           # most bits from here to the next PIECE_INSIDE or the end
 
 
 cdef struct word:
     const op *inside         # NULL: bits
-    uint8_t bits             # width; of an op inside, 1
+    uint8_t bits             # width, at most; of an op inside, 1
     uint8_t level            # 0: it is in all rows
+    bint varies              # whether its width does
+    int32_t head             # the word that it is appended to before packing; -1: none
 
 
 cdef struct plan:
@@ -75,6 +79,7 @@ cdef struct plan:
     int32_t step_count
     int32_t piece_count
     int32_t word_count
+    int32_t head_count       # words that are packed; those appended to them come behind
     bint has_inside
 
 

@@ -32,7 +32,7 @@ cdef uint32_t code_bits(const op *at) noexcept nogil:
     return at.bits
 
 
-cdef void put_word(builder *b, span *s, uint32_t bits) noexcept nogil:
+cdef void put_word(builder *b, span *s, uint32_t bits, bint varies) noexcept nogil:
     """Find room for ``bits`` in the open word, or open the next one."""
     if b.used < 0 or b.used + <int32_t>bits > WORD_BITS:
         b.p.word_count += 1
@@ -43,6 +43,7 @@ cdef void put_word(builder *b, span *s, uint32_t bits) noexcept nogil:
     b.used += <int32_t>bits
     b.p.words[s.word].bits = <uint8_t>b.used
     b.p.words[s.word].level = <uint8_t>b.level
+    b.p.words[s.word].varies = b.level > 0 or varies
 
 
 cdef piece *new_piece(builder *b, uint8_t kind, const op *at, uint8_t bits) noexcept nogil:
@@ -111,19 +112,19 @@ cdef int add(builder *b, const op *at, const op *end) noexcept nogil:
             kind = PIECE_VARUINT if at.bits <= SHORT_VARINT else PIECE_LONG_VARUINT
         if at.kind == OP_VARUINT:
             b.used = -1
-            put_word(b, &made.low, bits if bits < WORD_BITS else WORD_BITS)
+            put_word(b, &made.low, bits if bits < WORD_BITS else WORD_BITS, True)
             if bits > WORD_BITS:
-                put_word(b, &made.high, bits - WORD_BITS)
+                put_word(b, &made.high, bits - WORD_BITS, True)
             b.used = -1
             put_piece(b, &made.low, bits, kind, at)
         else:
             if bits > WORD_BITS:
-                put_word(b, &made.low, 32)
-                put_word(b, &made.high, bits - 32)
+                put_word(b, &made.low, 32, False)
+                put_word(b, &made.high, bits - 32, False)
                 put_piece(b, &made.low, 32, kind, at)
                 put_piece(b, &made.high, bits - 32, kind, at)
             else:
-                put_word(b, &made.low, bits)
+                put_word(b, &made.low, bits, False)
                 put_piece(b, &made.low, bits, kind, at)
         if at.kind == OP_OPTIONAL:
             if b.level + 1 == MAX_LEVELS:
@@ -148,10 +149,49 @@ cdef int add(builder *b, const op *at, const op *end) noexcept nogil:
     return 0
 
 
+cdef void join_words(plan *p, word *old, int32_t *places) noexcept nogil:
+    """Put the words that are packed in front, and behind them those that are appended to them.
+
+    ``old`` and ``places`` are scratch for as many words.
+    """
+    cdef int32_t head = -1
+    cdef int32_t used = 0
+    cdef int32_t behind, i
+    p.head_count = 0
+    for i in range(p.word_count):
+        old[i] = p.words[i]
+        old[i].head = -1
+        if old[i].inside != NULL:
+            head = -1
+        elif head >= 0 and used + old[i].bits <= WORD_BITS:
+            used += old[i].bits
+            old[i].head = head
+            continue
+        else:
+            head = p.head_count
+            used = old[i].bits
+        p.head_count += 1
+    head = 0
+    behind = p.head_count
+    for i in range(p.word_count):
+        if old[i].head < 0:
+            places[i] = head
+            head += 1
+        else:
+            places[i] = behind
+            behind += 1
+        p.words[places[i]] = old[i]
+    for i in range(p.step_count):
+        p.steps[i].low.word = places[p.steps[i].low.word]
+        p.steps[i].high.word = places[p.steps[i].high.word]
+
+
 cdef int plan_init(plan *p, const program *code) except -1:
     """Work out the plan; one of no words is for programs that go row by row."""
     # An op makes at most two of each, and an optional one more to close it.
     cdef size_t most = <size_t>(2 * code.size + 1)
+    cdef word *words
+    cdef int32_t *places
     cdef builder b
     cdef uint64_t ahead = 0
     cdef int32_t i
@@ -171,12 +211,20 @@ cdef int plan_init(plan *p, const program *code) except -1:
     if add(&b, code.ops, code.ops + code.size):
         p.step_count = p.piece_count = p.word_count = 0
         return 0
+    words = <word *>PyMem_Malloc(most * sizeof(word))
+    places = <int32_t *>PyMem_Malloc(most * sizeof(int32_t))
+    if words != NULL and places != NULL:
+        join_words(p, words, places)
+    PyMem_Free(words)
+    PyMem_Free(places)
+    if words == NULL or places == NULL:
+        raise MemoryError
     for i in range(p.piece_count - 1, -1, -1):
         if p.pieces[i].kind == PIECE_INSIDE:
             ahead = 0
         ahead += p.pieces[i].bits
-        if 0 < p.pieces[i].bits <= 64:
-            p.pieces[i].mask = ~<uint64_t>0 >> (64 - p.pieces[i].bits)
+        if p.pieces[i].kind == PIECE_OPTIONAL:
+            p.pieces[i].flag = <uint64_t>1 << (p.pieces[i].bits - 1)
         p.pieces[i].ahead = ahead
     return 0
 

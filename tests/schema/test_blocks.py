@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -25,12 +25,22 @@ from netcode.schema import (
     Text,
     VarUint,
     Vec3,
+    simd,
 )
 
 BLOCK = 128
 COUNTS = st.sampled_from([4, 5, 60, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
 SINGLE = 1
 """So few rows go one by one."""
+
+
+@pytest.fixture(scope="module", autouse=True, params=simd.choices())
+def instructions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of it for each instruction set that this processor has."""
+    before = simd.chosen()
+    simd.choose(request.param)
+    yield
+    simd.choose(before)
 
 
 @st.composite

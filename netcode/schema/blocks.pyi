@@ -1,1 +1,0 @@
-"""The block path, for C only: see blocks.pxd."""

@@ -1,0 +1,5 @@
+"""The block path, for ``simd`` only: see blocks.pxd."""
+
+from typing import Final
+
+PATH: Final[object]

@@ -1,0 +1,16 @@
+"""The block path for x86-64 with AVX2; ``setup.py`` compiles this module for it.
+
+No fused multiply-add, which would round otherwise: the floats are those of ``blocks_base``.
+"""
+
+from cpython.pycapsule cimport PyCapsule_New
+
+from netcode.schema.block_reading cimport decode_blocks
+from netcode.schema.block_writing cimport encode_blocks
+from netcode.schema.simd cimport block_path
+
+cdef block_path made
+made.encode = encode_blocks
+made.decode = decode_blocks
+
+PATH = PyCapsule_New(&made, "netcode.schema.blocks", NULL)  # for simd.pyx

@@ -1,1 +1,0 @@
-"""The codes of blocks of rows, for C only: see gather.pxd."""

@@ -1,1 +1,0 @@
-"""The values of blocks of rows, for C only: see scatter.pxd."""
