@@ -136,9 +136,9 @@ class DeskServer:
             batch.clear()
             got = self.socket.receive_into(batch)
             out = self.desk.turn(batch, now, limit=BATCH)
-            if not got and not len(out):
-                return
             self.socket.send(out)
+            if not got and self.desk.next_deadline > now:
+                return
 
     def turn(self, now: float) -> int:
         desk = self.desk

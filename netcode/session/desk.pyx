@@ -17,8 +17,8 @@ from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.counters cimport SESSION_COUNTERS
 from netcode.session.exchange cimport (
     COMMAND_DISCONNECT, COMMAND_DISCONNECT_ALL, COMMAND_EPOCH, COMMAND_FLUSH, COMMAND_REPORT,
-    NO_HANDLE, TURN_REPORT, exchange_free, exchange_init, exchange_report, exchange_reported,
-    exchange_turn, session_news, session_report,
+    NO_HANDLE, TURN_REPORT, exchange_deadline, exchange_free, exchange_init, exchange_report,
+    exchange_reported, exchange_turn, session_news, session_report,
 )
 from netcode.session.intake cimport Intake, known_client
 from netcode.session.many cimport checked_cuts, checked_indices, event_row
@@ -29,7 +29,6 @@ from netcode.session.outbox cimport (
 from netcode.session.records cimport bell_tell, records_show, records_unshown
 from netcode.session.ring cimport ring_load
 from netcode.session.server cimport ServerEndpoint
-from netcode.session.server_core cimport core_deadline
 
 import numpy as np
 
@@ -155,8 +154,13 @@ cdef class ServerDesk:
 
     @property
     def next_deadline(self):
-        """When ``turn`` next has something to do; infinity when idle."""
-        return core_deadline(&self.endpoint.k)
+        """When ``turn`` next has something to do; infinity when idle.
+
+        A turn carries out a bounded number of commands, and may send nothing while more of what
+        was flushed together wait: not a turn without datagrams is the last of a tick, but the one
+        after which this is later than its ``now``.
+        """
+        return exchange_deadline(&self.x, &self.endpoint.k)
 
     # Commands
 

@@ -142,6 +142,10 @@ cdef void exchange_free(exchange *x) noexcept nogil
 cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, datagrams *out,
                        double now, uint32_t limit, bint timers) noexcept nogil
 
+# When the next turn has something to do: the core's deadline, or at once when commands wait that
+# the last turn had no time for. Of who takes the turns by a clock and not by TURN_MORE.
+cdef double exchange_deadline(exchange *x, server_core *k) noexcept nogil
+
 # Make the report of COMMAND_REPORT without a command, for who owns the core now.
 cdef void exchange_report(exchange *x, server_core *k, uint32_t handle) noexcept nogil
 

@@ -28,8 +28,8 @@ from netcode.session.ring cimport (
     ring_used,
 )
 from netcode.session.server_core cimport (
-    CORE_GONE, core_disconnect, core_drive_receive, core_drive_send, core_drive_update, core_find,
-    core_push, core_push_frame, core_schedule, core_time,
+    CORE_GONE, core_deadline, core_disconnect, core_drive_receive, core_drive_send,
+    core_drive_update, core_find, core_push, core_push_frame, core_schedule, core_time,
 )
 
 __all__ = []
@@ -401,3 +401,11 @@ cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, d
     if x.stopping and not left:
         bits |= TURN_STOP
     return bits
+
+
+cdef double exchange_deadline(exchange *x, server_core *k) noexcept nogil:
+    cdef uint32_t size = 0
+    cdef double due = core_deadline(k)
+    if not x.stopping and (x.barrier or records_peek(x.commands, &size) != NULL):
+        return k.session.now if k.session.now < due else due
+    return due

@@ -327,6 +327,29 @@ def test_what_is_put_in_together_leaves_together() -> None:
         assert transport.packets_sent == 3
 
 
+def test_the_deadline_is_now_while_commands_wait() -> None:
+    """Turns taken until the deadline lies ahead carry out all that was flushed, and send it."""
+    table = Table(2)
+    table.run(0.5)
+    desk, now = table.desk, table.now
+    desk.turn(None, now)
+    assert desk.next_deadline > now
+    for _ in range(3000):  # some turns of the owner, of which only the last one sends
+        desk.push_frame(0, 0x41, b"")
+    desk.push(1, UNRELIABLE, b"the last")
+    assert desk.next_deadline > now  # nobody has flushed
+    desk.flush()
+    assert desk.next_deadline <= now
+    sent = []
+    for _ in range(10):
+        sent.append([to for _, to in desk.turn(None, now)])
+        if desk.next_deadline > now:
+            break
+    assert desk.next_deadline > now
+    assert sent[0] == []
+    assert {to for each in sent for to in each} == set(table.clients)
+
+
 @pytest.mark.parametrize("limit", [0, 1, 7])
 def test_what_is_flushed_leaves_before_what_comes_later(limit: int) -> None:
     """The last words reach a client before it hears that it is disconnected."""
