@@ -29,11 +29,14 @@ def load(name: str) -> Any:
         name,
         [str(source)],
         include_dirs=[str(FOLDER)],
-        depends=[str(FOLDER / f"{name}.h")],
+        depends=[str(header) for header in FOLDER.glob(f"{name}.h")],
         extra_compile_args=["/O2"] if sys.platform == "win32" else FLAGS,
     )
     made: Any = Cython.Build.cythonize(  # type: ignore[no-untyped-call]
-        [extension], build_dir=str(build), quiet=True
+        [extension],
+        build_dir=str(build),
+        quiet=True,
+        include_path=[str(FOLDER.parent), str(FOLDER)],
     )
     distribution = setuptools.Distribution({"name": name, "ext_modules": made})
     command = distribution.get_command_obj("build_ext")
