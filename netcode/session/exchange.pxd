@@ -116,7 +116,8 @@ cdef struct exchange:
     uint32_t handed_bytes        # ever delivered; wrap
     uint32_t handed_entries
     bint drained                 # the game took all, and the inbox began a new round
-    bint barrier                 # flush before the next command
+    bint barrier                 # flush before the next command,
+    uint32_t barrier_end         # up to this number of the core's ``flushed``
     uint32_t unsent              # turns in a row that only carried out commands
     bint stopping
     bint wake

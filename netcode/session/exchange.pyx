@@ -173,6 +173,13 @@ cdef void exchange_reported(exchange *x) noexcept nogil:
     ring_store(&x.report.answered, x.asked)
 
 
+cdef void wait_for_flush(exchange *x, const server_core *k) noexcept nogil:
+    """Until those who have something now had their turn; others who get something meanwhile may
+    never be all done."""
+    x.barrier = True
+    x.barrier_end = k.flushed + k.dirty_count
+
+
 cdef int carry_out(exchange *x, server_core *k, const command *m) noexcept nogil:
     """One command; TURN_ bits."""
     cdef const uint8_t *data = <const uint8_t *>m + sizeof(command)
@@ -202,7 +209,7 @@ cdef int carry_out(exchange *x, server_core *k, const command *m) noexcept nogil
             memcpy(&handle, handles + i * sizeof(handle), sizeof(handle))
             push(x, k, handle, m.channel, content, size)
     elif m.kind == COMMAND_FLUSH:
-        x.barrier = True
+        wait_for_flush(x, k)
     elif m.kind == COMMAND_DISCONNECT:
         if core_find(k, m.handle) != NULL:
             core_disconnect(k, m.handle & 0xFFFF, REASON_CLOSED, True)
@@ -225,6 +232,7 @@ cdef int carry_out(exchange *x, server_core *k, const command *m) noexcept nogil
         return TURN_REPORT
     elif m.kind == COMMAND_STOP:
         x.stopping = True
+        wait_for_flush(x, k)
     free_far(m, data)
     return 0
 
@@ -394,11 +402,11 @@ cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, d
         left = core_drive_send(k, out, now, limit)
     if left:
         bits |= TURN_MORE
-    elif x.barrier:
+    if x.barrier and k.flushed - x.barrier_end <= UINT32_MAX // 2:
         x.barrier = False
         bits |= TURN_MORE
     bits |= deliver(x, k)
-    if x.stopping and not left:
+    if x.stopping and not x.barrier:
         bits |= TURN_STOP
     return bits
 

@@ -40,6 +40,7 @@ cdef struct server_core:
     uint32_t *dirty              # ring of slots with something to flush, each at most once
     uint32_t dirty_first
     uint32_t dirty_count
+    uint32_t flushed             # ever taken out of it; wraps
     uint32_t *moved              # slots that heard something, each at most once: their deadlines
     uint32_t moved_count         # may have come nearer, and the timers do not know yet
     session_event *events

@@ -346,6 +346,7 @@ cdef void core_send(server_core *k, uint32_t limit) noexcept nogil:
         if k.dirty_first == k.pool.capacity:
             k.dirty_first = 0
         k.dirty_count -= 1
+        k.flushed += 1
         c.dirty = 0
         if c.state == SLOT_LIVE:
             connection_flush(s, c)
