@@ -32,7 +32,7 @@ SLICE: Final = 256
 
 
 def beside_enet(count: int, size: int, ticks: int) -> list[tuple[float, float]]:
-    """(ours, pyenet's) nanoseconds of the server per echo, for each tick."""
+    """(ours, pyenet's) nanoseconds of the server per echo, for each tick in which ENet echoed."""
     enet()
     compiler = (sysconfig.get_config_var("CC") or "cc").split()
     with tempfile.TemporaryDirectory() as folder:
@@ -174,14 +174,17 @@ def main(library: str, count: int, size: int, ticks: int) -> None:
         echoed_by_us = ours.turn(now)
         our_ns = time.thread_time_ns() - start
         guests.load.collect(payload, now)
-        # ENet's throttle may drop unreliable packets, on loopback too.
-        if echoed_by_us != count // 2 or min(echoed, back) < 0.5 * echoed_by_us:
-            raise AssertionError(f"tick {tick}: {echoed_by_us} echoes, {echoed} and {back} ENet's")
-        found.append((our_ns / echoed_by_us, enet_ns / echoed))
+        if echoed_by_us != count // 2:
+            raise AssertionError(f"tick {tick}: {echoed_by_us} echoes of {count // 2}")
+        # ENet's throttle may drop unreliable packets, on loopback too: then it has less to do.
+        if min(echoed, back) >= 0.5 * echoed_by_us:
+            found.append((our_ns / echoed_by_us, enet_ns / echoed))
         now += TICK
         clock.enet_clock_advance(round(TICK * 1e6))
     if guests.load.wrong or guests.load.arrived != guests.load.sent:
         raise AssertionError(f"{guests.load.arrived} of {guests.load.sent} came back")
+    if len(found) < ticks * 3 // 4:
+        raise AssertionError(f"ENet echoed enough in {len(found)} of {ticks} ticks only")
     print(json.dumps(found))
 
 
