@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
@@ -103,8 +104,8 @@ class Server(ServerLoop[I], Generic[I]):
         io: who moves the datagrams. "poll": the loop itself, between and within its ticks, and a
             helper thread while game code is slow. "thread": an I/O thread that owns the
             connections and never needs the GIL, for many clients and for game code that keeps
-            the interpreter. "auto": a thread for more than 256 clients where there is a second
-            processor, else poll.
+            the interpreter. "auto": a thread for more than 256 clients where this process may use
+            a second processor, else poll.
         link: (sending, receiving) simulated lines, as ``netcode.testing.Link``.
         transport, clock: another back end than UDP and ``time.monotonic``, for tests.
 
@@ -333,6 +334,15 @@ class Server(ServerLoop[I], Generic[I]):
         return f"<Server {self.address}, tick {self.schedule.number}, {state}>"
 
 
+def processors() -> int:
+    """How many this process may use, which a container or ``taskset`` may have made fewer."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
 def wants_thread(
     io: str, opened: Transport, link: LinkPair | None, clock: Clock, max_clients: int
 ) -> bool:
@@ -350,7 +360,7 @@ def wants_thread(
         why = "keeps its own time, time.monotonic"
     if io == "thread" and why is not None:
         raise ConfigError(f"io is 'thread', and an I/O thread {why}")
-    crowded = max_clients > POLLED_CLIENTS and (os.cpu_count() or 1) > 1
+    crowded = max_clients > POLLED_CLIENTS and processors() > 1
     return why is None and (io == "thread" or crowded)
 
 

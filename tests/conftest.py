@@ -38,7 +38,7 @@ def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if chosen == "thread" and BACKENDS[0] == "python":
         pytest.skip("no I/O thread on this system")
     monkeypatch.setattr("netcode.server.POLLED_CLIENTS", 0 if chosen == "thread" else MAX_CLIENTS)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("netcode.server.processors", lambda: 2)
     return chosen
 
 

@@ -1,5 +1,6 @@
 """Server and client together, in virtual time."""
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -12,6 +13,7 @@ from virtual_game import TICK, Bought, Buy, Chat, Game, Input, Rock, Ship, Stran
 import netcode as nc
 import netcode.testing
 from netcode.io import BACKENDS, MemoryNetwork
+from netcode.server import processors
 from netcode.session import ConnectionStats
 from netcode.shell.threaded import ThreadedHost
 
@@ -335,17 +337,29 @@ def test_who_moves_the_datagrams(monkeypatch: pytest.MonkeyPatch) -> None:
             assert not isinstance(server.host, ThreadedHost)
     if BACKENDS[0] == "python":
         return
-    for processors, options, threaded in (
+    for count, options, threaded in (
         (2, {}, False),
         (2, {"max_clients": 257}, True),
         (1, {"max_clients": 257}, False),
-        (None, {"max_clients": 257}, False),
         (2, {"max_clients": 257, "io": "poll"}, False),
         (1, {"io": "thread"}, True),
     ):
-        monkeypatch.setattr("os.cpu_count", lambda n=processors: n)
+        monkeypatch.setattr("netcode.server.processors", lambda n=count: n)
         with nc.Server("127.0.0.1:0", **options) as server:
             assert isinstance(server.host, ThreadedHost) is threaded
+
+
+def test_only_processors_that_this_process_may_use_count(monkeypatch) -> None:
+    """A machine of many, in a container of one: no thread."""
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {5}, raising=False)
+    monkeypatch.setattr("os.process_cpu_count", lambda: 1, raising=False)
+    assert processors() == 1
+    if sys.version_info < (3, 13):
+        monkeypatch.delattr("os.sched_getaffinity")  # macOS, Windows
+        assert processors() == 64
+        monkeypatch.setattr("os.cpu_count", lambda: None)
+        assert processors() == 1
 
 
 @pytest.mark.parametrize("address", [":40000", "0.0.0.0:40000", "[::]:0", "192.0.2.1:40000"])
