@@ -22,8 +22,8 @@ from netcode.session.batch cimport (
 )
 from netcode.session.desk cimport ServerDesk
 from netcode.session.exchange cimport (
-    COMMAND_STOP, NO_HANDLE, TURN_HOLDING, TURN_MORE, TURN_REPORT, TURN_STOP, TURN_WAKE,
-    exchange_reported, exchange_turn,
+    COMMAND_STOP, NO_HANDLE, TURN_HOLDING, TURN_MORE, TURN_NOTHING, TURN_REPORT, TURN_STOP,
+    TURN_WAKE, exchange_reported, exchange_turn,
 )
 from netcode.session.records cimport (
     bell_awake, bell_listen, bell_news, bell_tell, records_show,
@@ -172,7 +172,7 @@ cdef class ServerThread(ServerDesk):
             stuck = udp_waiting(&self.socket.c) >= UDP_BACKLOG // 2
             bits = exchange_turn(
                 &self.x, &self.endpoint.k, &self.incoming, &self.outgoing, now,
-                1 if stuck else SEND_SLICE, busy % DRAIN_TURNS == 0)
+                TURN_NOTHING if stuck else SEND_SLICE, busy % DRAIN_TURNS == 0)
             if self.outgoing.count or udp_waiting(&self.socket.c):
                 udp_send(&self.socket.c, &self.outgoing)
                 datagrams_clear(&self.outgoing)

@@ -130,7 +130,8 @@ cdef class ServerDesk:
         Args:
             batch: what arrived, or None.
             now: the time.
-            limit: as of ``ServerEndpoint.send``.
+            limit: as of ``ServerEndpoint.send``; 2**32 - 1: nothing but the answers to ``batch``,
+                as while a socket takes nothing.
 
         Returns:
             The batch to send, valid until the next turn.

@@ -388,12 +388,18 @@ cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, d
     core_time(k, now)
     if incoming != NULL and incoming.count:
         core_drive_receive(k, incoming, out, now)
-    if limit and limit <= UINT32_MAX - out.count:
+    if limit and limit < TURN_NOTHING - out.count:
         limit += out.count  # or a stream of datagrams that are answered would let nothing else out
     bits |= carry_out_all(x, k, out, limit)
     if timers:
         core_drive_update(k, out, now)
-    if bits & TURN_MORE and x.unsent < UNSENT_TURNS:
+    if limit == TURN_NOTHING:
+        # A game must not stand still because its socket does: what it says waits in the queues,
+        # which have limits. Only the last words keep their order, as nothing comes after them.
+        left = k.dirty_count
+        x.barrier = x.barrier and x.stopping
+        bits |= TURN_MORE
+    elif bits & TURN_MORE and x.unsent < UNSENT_TURNS:
         # What is put in together leaves together: two messages to one client in one datagram.
         x.unsent += 1
         left = k.dirty_count
