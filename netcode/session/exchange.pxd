@@ -139,9 +139,9 @@ cdef void exchange_free(exchange *x) noexcept nogil
 
 # One turn of the owner at ``now``: take in ``incoming``, carry out commands, run the timers if
 # ``timers``, put what is due into ``out``, up to ``limit`` datagrams beside the answers to what
-# came in (0: no limit), and deliver. With TURN_NOTHING only answers are put out; commands are still
-# carried out, a flush waits for nothing, and TURN_MORE is always set. TURN_ bits. ``timers`` is for when the socket is drained, or a
-# peer may seem silent whose datagrams wait there.
+# came in (0: no limit), and deliver. TURN_ bits. With TURN_NOTHING only answers are put out, a
+# flush waits for nothing, and TURN_MORE is always set. ``timers`` is for when the socket is
+# drained, or a peer may seem silent whose datagrams wait there.
 cdef int exchange_turn(exchange *x, server_core *k, const datagrams *incoming, datagrams *out,
                        double now, uint32_t limit, bint timers) noexcept nogil
 
