@@ -9,6 +9,7 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+from oracle.delta import predicted_slots
 from pages import ROOT, blocks, hex_bytes
 
 from netcode.bits import BitReader, BitWriter
@@ -16,6 +17,7 @@ from netcode.channel import ChannelEndpoint, Frame, Message
 from netcode.channel.acks import ReceivedPackets, decode_acks
 from netcode.compat.reliable import ReliableConfig, ReliableEndpoint, read_header
 from netcode.delta import Decoder, Held, History, Layout, encode_sections
+from netcode.delta.model import untrained_for
 from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import parse_control
 from netcode.replication.inputs import InputSender, TimeFrame
@@ -142,6 +144,22 @@ def check_delta_section(data: bytes) -> None:
     assert section == data
     held = Held(Layout.of(Unit, 16))
     decoder = Decoder(held)
+    decoder.receive(hex_bytes(EXAMPLES["full-section"].text), 258)
+    assert decoder.receive(data, 260) == (260, [5])
+    assert held.lanes[:, 5].tolist() == [79, 0]
+
+
+@checks("predicted-section")
+def check_predicted_section(data: bytes) -> None:
+    model = untrained_for(Unit)
+    assert model is not None
+    ((section, _),) = encode_sections(
+        history_of_units(), [5], tick=260, baseline=258, coder=model.coder(16)
+    )
+    assert section == data
+    assert predicted_slots(16, data) == (2, 0, [5])
+    held = Held(Layout.of(Unit, 16))
+    decoder = Decoder(held, model)
     decoder.receive(hex_bytes(EXAMPLES["full-section"].text), 258)
     assert decoder.receive(data, 260) == (260, [5])
     assert held.lanes[:, 5].tolist() == [79, 0]

@@ -6,8 +6,6 @@ Rooms, each using only those above it:
     layout   lanes and fields of a table
     history  the server's ring of snapshots
     held     the client's states, per slot, by tick
-    encoder  snapshots to sections
-    decoder  sections to held states
 
 The value coder, a section's changes against two baselines, in its own rooms:
 
@@ -26,6 +24,12 @@ The value coder, a section's changes against two baselines, in its own rooms:
     tables      probabilities for a schema nobody trained
     model       the frozen model and its file
     train       recordings to models
+
+Sections, plain and predicted:
+
+    predicted  slot set and changes in one run of the coder, both ways
+    encoder    snapshots to sections
+    decoder    sections to held states
 """
 
 from netcode.delta.decoder import Decoder

@@ -9,6 +9,7 @@ from netcode.delta.shape cimport Shape
 cdef class SectionCoder:
     cdef readonly Shape shape
     cdef readonly uint32_t capacity
+    cdef readonly uint32_t room
     cdef section_coder s
     cdef object probabilities
     cdef object tokens

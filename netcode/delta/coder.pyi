@@ -17,6 +17,7 @@ _Slots = npt.NDArray[np.uint16]
 class SectionCoder:
     shape: Shape
     capacity: int
+    room: int
     counts: npt.NDArray[np.uint32]
     def __new__(
         cls,
@@ -24,6 +25,7 @@ class SectionCoder:
         capacity: int,
         probabilities: npt.NDArray[np.uint16] | None = None,
         tokens: npt.NDArray[np.int16] | None = None,
+        room: int | None = None,
     ) -> Self: ...
     def forget(self) -> None: ...
     @property

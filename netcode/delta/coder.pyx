@@ -5,6 +5,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+import functools
+
 import numpy as np
 
 from netcode.delta.changes cimport section_coder, section_run
@@ -19,6 +21,7 @@ from netcode.errors import ConfigError, DecodeError
 __all__ = ["SectionCoder"]
 
 
+@functools.cache
 def cost_table():
     """1/65536 bits of a decision by its probability in 1/4096; for accounts, not for coding."""
     p = (np.arange(4096) + 0.5) / 4096
@@ -35,9 +38,12 @@ cdef class SectionCoder:
         capacity: its slots.
         probabilities: uint16, one for each of ``shape.contexts``: of a 0, in 1/65536.
         tokens: what ``residual_tokens`` makes of them, when it is at hand already.
+        room: most entities of one section; default: all slots. Memory grows with it.
     """
 
-    def __cinit__(self, Shape shape not None, uint32_t capacity, probabilities=None, tokens=None):
+    def __cinit__(
+        self, Shape shape not None, uint32_t capacity, probabilities=None, tokens=None, room=None
+    ):
         cdef const uint16_t[::1] p
         cdef const int16_t[:, :, ::1] rows
         cdef uint32_t[::1] counts
@@ -46,6 +52,7 @@ cdef class SectionCoder:
         cdef section_coder *s = &self.s
         self.shape = shape
         self.capacity = capacity
+        self.room = capacity if room is None else min(capacity, room)
         if probabilities is None:
             probabilities = np.full(shape.contexts, 32768, dtype=np.uint16)
         p = self.probabilities = np.ascontiguousarray(probabilities, dtype=np.uint16)
@@ -77,9 +84,9 @@ cdef class SectionCoder:
         charged = self.entity_costs
         s.entity_costs = &charged[0]
         self.forget()
-        s.moved = <uint64_t *>malloc(capacity * sizeof(uint64_t))
-        s.differs = <uint64_t *>malloc(capacity * sizeof(uint64_t))
-        s.m.bodies = <body *>malloc(capacity * sizeof(body))
+        s.moved = <uint64_t *>malloc(self.room * sizeof(uint64_t))
+        s.differs = <uint64_t *>malloc(self.room * sizeof(uint64_t))
+        s.m.bodies = <body *>malloc(self.room * sizeof(body))
         if s.moved == NULL or s.differs == NULL or s.m.bodies == NULL:
             raise MemoryError
 
@@ -100,8 +107,8 @@ cdef class SectionCoder:
         if b is not None and (b.shape[0] < lanes or b.shape[1] != width):
             raise ConfigError(f"lanes must have the shape ({lanes}, {width})")
         cdef Py_ssize_t i
-        if not 1 <= slots.shape[0] <= width or slots[slots.shape[0] - 1] >= width:
-            raise ConfigError(f"1 to {width} slots below {width}")
+        if not 1 <= slots.shape[0] <= self.room or slots[slots.shape[0] - 1] >= width:
+            raise ConfigError(f"1 to {self.room} slots below {width}")
         for i in range(1, slots.shape[0]):
             if slots[i] <= slots[i - 1]:
                 raise ConfigError("slots must rise")

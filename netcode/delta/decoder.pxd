@@ -1,19 +1,15 @@
 """Sections to held states."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t
 
-from netcode.delta.held cimport Held, held_table
+from netcode.delta.held cimport Held
+from netcode.delta.predicted cimport Columns, decoded_rows
 from netcode.delta.section cimport section_header
-
-
-cdef struct decoded_rows:
-    uint32_t count
-    uint16_t *slots        # [max_rows]
-    int32_t *cells         # [max_rows] cells of the table's stride
 
 
 cdef class Decoder:
     cdef readonly Held held
+    cdef Columns columns   # None: only plain sections
     cdef decoded_rows rows
 
     cdef int decode(

@@ -17,11 +17,14 @@ from netcode.delta.held cimport (
     held_table,
 )
 from netcode.delta.layout cimport lane_layout
+from netcode.delta.predicted cimport Columns, decoded_rows, predicted_decode
 from netcode.delta.section cimport (
     NO_OWNER,
     SECTION_CODE,
     SECTION_HEADER_BYTES,
+    SECTION_MAX_PREDICTED,
     SECTION_MISSING,
+    SECTION_MODEL,
     SECTION_NO_MEMORY,
     SECTION_NOT_CANONICAL,
     SECTION_OK,
@@ -108,7 +111,8 @@ cdef int section_decode(
     held_table *held, uint32_t baseline, int32_t tick, const uint8_t *data, size_t size,
     decoded_rows *rows
 ) noexcept nogil:
-    """Decode a section, header included, into ``rows``; 0 or a reason. Nothing held changes."""
+    """Decode a plain section, header included, into ``rows``; 0 or a reason. Nothing held
+    changes."""
     cdef const lane_layout *layout = held.layout
     cdef bit_reader r
     cdef const int32_t *before = NULL
@@ -138,11 +142,21 @@ cdef int section_decode(
 @cython.final
 @cython.auto_pickle(False)
 cdef class Decoder:
-    """Decodes the sections of one table into what its client holds. Scratch is allocated once."""
+    """Decodes the sections of one table into what its client holds. Scratch is allocated once.
 
-    def __cinit__(self, Held held not None):
+    Args:
+        held: what the client holds.
+        model: of the table, for predicted sections; None: these are refused.
+    """
+
+    def __cinit__(self, Held held not None, model=None):
         cdef size_t most = held.layout.c.max_rows
         self.held = held
+        self.columns = None
+        if model is not None:
+            room = min(held.layout.capacity, SECTION_MAX_PREDICTED)
+            self.columns = Columns(model.coder(room), held.layout.n_lanes)
+            most = max(most, <size_t>room)
         self.rows.slots = <uint16_t *>malloc(most * sizeof(uint16_t))
         self.rows.cells = <int32_t *>malloc(most * held.table.stride * sizeof(int32_t))
         if self.rows.slots == NULL or self.rows.cells == NULL:
@@ -156,7 +170,13 @@ cdef class Decoder:
         self, const section_header *header, int32_t tick, const uint8_t *data, size_t size
     ) noexcept nogil:
         """Decode into scratch; 0 or a reason."""
-        return section_decode(&self.held.table, header.baseline, tick, data, size, &self.rows)
+        if not header.predicted:
+            return section_decode(&self.held.table, header.baseline, tick, data, size, &self.rows)
+        if self.columns is None:
+            return SECTION_MODEL
+        return predicted_decode(
+            &self.columns.c, &self.held.table, header, tick, data, size, &self.rows
+        )
 
     cdef void commit(self, int32_t tick) noexcept nogil:
         """Make what ``decode`` accepted part of what is held."""
@@ -188,7 +208,7 @@ cdef class Decoder:
         if status != SECTION_OK:
             return REASONS[status]
         tick = tick_near(header.tick, newest)
-        if tick < header.baseline:
+        if tick < header.baseline + header.older:
             return REASONS[SECTION_MISSING]
         status = self.decode(&header, tick, &data[0], size)
         if status != SECTION_OK:

@@ -14,8 +14,11 @@ from netcode.bits.stream cimport (
     bw_put,
     bw_seek,
 )
+from netcode.delta.changes cimport section_coder
+from netcode.delta.coder cimport SectionCoder
 from netcode.delta.history cimport Ring, ring_find, snapshot
 from netcode.delta.layout cimport lane_layout
+from netcode.delta.predicted cimport predicted_encode
 from netcode.delta.section cimport (
     HISTORY_TICKS,
     NO_OWNER,
@@ -84,7 +87,8 @@ cdef uint32_t section_encode(
     uint8_t *out,
     uint32_t *taken,
 ) noexcept nogil:
-    """Encode the first slots that fit one section; return its bytes and how many were ``taken``.
+    """Encode the first slots that fit a plain section; return its bytes and how many were
+    ``taken``.
 
     ``slots`` rise and there is at least one; ``out`` has ENCODE_BUFFER_BYTES. With ``base`` every
     slot lives the same life, under the same owner, in both snapshots; without, any slot may be
@@ -131,6 +135,8 @@ cdef uint32_t section_encode(
     header.tick = <uint16_t>now.tick
     header.index = 0
     header.baseline = 0 if base == NULL else <uint8_t>(now.tick - base.tick)
+    header.older = 0
+    header.predicted = False
     section_put_header(out, &header)
     bw_init(&w, out + SECTION_HEADER_BYTES, SECTION_MAX_BYTES - SECTION_HEADER_BYTES)
     bw_put(&w, used_k, SECTION_RICE_BITS)
@@ -146,7 +152,25 @@ cdef uint32_t section_encode(
     return SECTION_HEADER_BYTES + <uint32_t>bw_bytes(&w)
 
 
-def encode_sections(Ring history not None, slots, *, tick=None, baseline=None, table=0):
+cdef const snapshot *baseline_of(
+    Ring history, const snapshot *now, int32_t tick, object slots
+) except NULL:
+    """The snapshot of a baseline; ValueError when it is none for all of these slots."""
+    cdef const snapshot *base = ring_find(&history.ring, tick)
+    if base == NULL or not 0 < now.tick - base.tick < HISTORY_TICKS:
+        raise ValueError(f"tick {tick} is no baseline of tick {now.tick}")
+    for slot in slots:
+        if not base.alive[<uint32_t>slot] or not now.alive[<uint32_t>slot] or (
+            now.life[<uint32_t>slot] > base.tick
+        ):
+            raise ValueError(f"slot {slot} did not live from tick {tick} to tick {now.tick}")
+    return base
+
+
+def encode_sections(
+    Ring history not None, slots, *, tick=None, baseline=None, older=None, table=0,
+    SectionCoder coder=None,
+):
     """Encode a slot set into as many sections as it takes.
 
     Args:
@@ -155,7 +179,10 @@ def encode_sections(Ring history not None, slots, *, tick=None, baseline=None, t
         tick: snapshot to encode; default the newest.
         baseline: tick of the baseline, up to 63 earlier; None: full state. Each slot must live the
             same life under the same owner at both ticks.
+        older: tick of the second baseline B, before the first and up to 63 ticks before ``tick``,
+            under the same condition; None: there is none. Needs a coder.
         table: the id to write into the headers, 0 to 255.
+        coder: of the table's model, for predicted sections; None, and full state: plain ones.
 
     Returns:
         list of (section bytes with index 0, slots in it as an int array).
@@ -166,6 +193,8 @@ def encode_sections(Ring history not None, slots, *, tick=None, baseline=None, t
     cdef int32_t at = history.ring.newest if tick is None else tick
     cdef const snapshot *now = ring_find(&history.ring, at)
     cdef const snapshot *base = NULL
+    cdef const snapshot *second = NULL
+    cdef section_coder *s = NULL
     cdef uint16_t[::1] wanted
     cdef uint32_t start = 0
     cdef uint32_t taken = 0
@@ -173,6 +202,10 @@ def encode_sections(Ring history not None, slots, *, tick=None, baseline=None, t
     cdef uint32_t count
     cdef uint8_t table_id = table
     cdef uint8_t out[SECTION_MAX_BYTES + 16]
+    if coder is not None:
+        if coder.capacity != history.layout.c.capacity:
+            raise ValueError(f"a coder for {coder.capacity} slots, not {history.layout.capacity}")
+        s = &coder.s
     if now == NULL:
         raise ValueError(f"tick {at} is not in the history")
     given = np.asarray(slots, np.int64).reshape(-1)
@@ -181,22 +214,27 @@ def encode_sections(Ring history not None, slots, *, tick=None, baseline=None, t
     ):
         raise ValueError("slots must rise and be below the capacity")
     if baseline is not None:
-        base = ring_find(&history.ring, baseline)
-        if base == NULL or not 0 < at - base.tick < HISTORY_TICKS:
-            raise ValueError(f"tick {baseline} is no baseline of tick {at}")
-        for slot in given:
-            if not base.alive[<uint32_t>slot] or not now.alive[<uint32_t>slot] or (
-                now.life[<uint32_t>slot] > base.tick
-            ):
-                raise ValueError(f"slot {slot} did not live from tick {baseline} to tick {at}")
+        base = baseline_of(history, now, baseline, given)
+    if older is not None:
+        if base == NULL or coder is None or older >= baseline:
+            raise ValueError(f"tick {older} cannot be named without a coder and a newer baseline")
+        second = baseline_of(history, now, older, given)
     wanted = given.astype(np.uint16)
     count = given.size
     sections = []
     while start < count:
         with nogil:
-            size = section_encode(
-                &history.layout.c, table_id, now, base, &wanted[start], count - start, out, &taken
-            )
+            size = 0
+            if base != NULL and s != NULL:
+                size = predicted_encode(
+                    s, &history.layout.c, table_id, now, base, second, &wanted[start],
+                    count - start, out, &taken
+                )
+            if size == 0:
+                size = section_encode(
+                    &history.layout.c, table_id, now, base, &wanted[start], count - start, out,
+                    &taken
+                )
         sections.append((out[:size], given[start : start + taken]))
         start += taken
     return sections

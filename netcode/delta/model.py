@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from netcode.delta.tables import LEAST, MOST, default_probabilities
 from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError
 
-__all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash"]
+__all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash", "untrained_for"]
 
 MODEL_VERSION = 2
 """Changes whenever contexts or predictions change: an old file must not decode with a new coder."""
@@ -82,9 +83,9 @@ class Model:
         """64 bits over the file: the model's name in the hello."""
         return int.from_bytes(hashlib.blake2b(self.to_bytes(), digest_size=8).digest(), "little")
 
-    def coder(self, capacity: int) -> SectionCoder:
-        """A coder for a table of ``capacity`` slots."""
-        coder = SectionCoder(self.shape, capacity, self.probabilities, self.tokens)
+    def coder(self, capacity: int, room: int | None = None) -> SectionCoder:
+        """A coder for a table of ``capacity`` slots, and for at most ``room`` of them at a time."""
+        coder = SectionCoder(self.shape, capacity, self.probabilities, self.tokens, room)
         if self.heading is not None:
             coder.set_heading(self.heading.sign, self.heading.offset, self.heading.speeds)
         return coder
@@ -131,3 +132,23 @@ class Model:
             raise ConfigError("the model file is damaged")
         table.setflags(write=False)
         return cls(shape, table, Heading(sign, offset, tuple(speeds)) if sign else None, name)
+
+
+@functools.lru_cache(maxsize=64)
+def untrained_tables(
+    spec: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...], roles: tuple[int, int, int, int]
+) -> Model:
+    """The untrained model of a shape; many tables and clients share it."""
+    return Model.untrained(Shape(spec, *roles))
+
+
+def untrained_for(schema: Any, source: Sequence[int] | None = None) -> Model | None:
+    """The model of a table nobody trained: anything with ``lanes``; ``source`` as in ``Shape.of``.
+
+    None for lanes that the coder cannot take: none that says anything, or more than 64 groups.
+    """
+    try:
+        shape = Shape.of(schema, source)
+    except ConfigError:
+        return None
+    return untrained_tables(shape.spec, shape.roles)

@@ -13,4 +13,5 @@ REASONS = {
     SECTION_TRAILING: "section_trailing",
     SECTION_MISSING: "baseline_missing",
     SECTION_NO_MEMORY: "no_memory",
+    SECTION_MODEL: "section_model",
 }

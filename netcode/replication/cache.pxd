@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from netcode.delta.changes cimport section_coder
 from netcode.delta.history cimport snapshot
 from netcode.delta.layout cimport lane_layout
 
@@ -20,6 +21,7 @@ cdef struct section_record:
 cdef struct section_group:
     uint64_t hash
     int32_t baseline
+    int32_t older          # tick of B, NO_TICK for none
     uint8_t table
     uint32_t version       # which lanes of the table
     uint32_t count
@@ -45,10 +47,12 @@ cdef void cache_free(section_cache *cache) noexcept nogil
 cdef const section_group *cache_sections(
     section_cache *cache,
     const lane_layout *layout,
+    section_coder *coder,
     uint8_t table,
     uint32_t version,
     const snapshot *now,
     const snapshot *base,
+    const snapshot *older,
     const uint16_t *slots,
     uint32_t count,
 ) noexcept nogil

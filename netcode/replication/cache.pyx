@@ -1,7 +1,8 @@
 """The sections of one tick, each encoded once however many clients get it.
 
 Clients that need the same slots of a table, in the same version of its schema, against the same
-baseline share a group: the sections are a pure function of those four and the tick. A group is
+baselines share a group: the sections are a pure function of those, the version's model and the
+tick. A group is
 found by the hash of its slots and then compared, so a collision costs time and nothing else.
 """
 
@@ -9,9 +10,11 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from netcode.delta.changes cimport section_coder
 from netcode.delta.encoder cimport ENCODE_BUFFER_BYTES, section_encode
 from netcode.delta.history cimport snapshot
 from netcode.delta.layout cimport lane_layout
+from netcode.delta.predicted cimport predicted_encode
 from netcode.delta.section cimport NO_TICK
 
 __all__ = []
@@ -55,11 +58,13 @@ cdef uint64_t mix(uint64_t hash, uint64_t word) noexcept nogil:
 
 
 cdef uint64_t hash_of(
-    uint8_t table, uint32_t version, int32_t baseline, const uint16_t *slots, uint32_t count
+    uint8_t table, uint32_t version, int32_t baseline, int32_t older, const uint16_t *slots,
+    uint32_t count
 ) noexcept nogil:
     cdef uint64_t hash = mix(
         <uint64_t>table << 32 | <uint32_t>baseline, <uint64_t>version << 32 | count
     )
+    hash = mix(hash, <uint32_t>older)
     cdef uint64_t word
     cdef uint32_t i = 0
     while i + 4 <= count:
@@ -135,17 +140,21 @@ cdef int add_record(
 cdef const section_group *cache_sections(
     section_cache *cache,
     const lane_layout *layout,
+    section_coder *coder,
     uint8_t table,
     uint32_t version,
     const snapshot *now,
     const snapshot *base,
+    const snapshot *older,
     const uint16_t *slots,
     uint32_t count,
 ) noexcept nogil:
-    """The sections of these slots (at least one) against ``base``, or NULL without memory."""
+    """The sections of these slots (at least one) against ``base`` and ``older``, either may be
+    NULL; NULL without memory. Without a coder, and full state: plain ones."""
     cdef uint8_t buffer[ENCODE_BUFFER_BYTES]
     cdef int32_t baseline = NO_TICK if base == NULL else base.tick
-    cdef uint64_t hash = hash_of(table, version, baseline, slots, count)
+    cdef int32_t second = NO_TICK if older == NULL else older.tick
+    cdef uint64_t hash = hash_of(table, version, baseline, second, slots, count)
     cdef uint32_t at
     cdef uint32_t start = 0
     cdef uint32_t taken = 0
@@ -161,6 +170,7 @@ cdef const section_group *cache_sections(
             and group.table == table
             and group.version == version
             and group.baseline == baseline
+            and group.older == second
             and group.count == count
             and memcmp(group.slots, slots, count * sizeof(uint16_t)) == 0
         ):
@@ -176,12 +186,20 @@ cdef const section_group *cache_sections(
     group.table = table
     group.version = version
     group.baseline = baseline
+    group.older = second
     group.count = count
     group.first = cache.n_records
     while start < count:
-        size = section_encode(
-            layout, table, now, base, slots + start, count - start, buffer, &taken
-        )
+        size = 0
+        if base != NULL and coder != NULL:
+            size = predicted_encode(
+                coder, layout, table, now, base, older, slots + start, count - start, buffer,
+                &taken
+            )
+        if size == 0:
+            size = section_encode(
+                layout, table, now, base, slots + start, count - start, buffer, &taken
+            )
         if add_record(cache, table, baseline, buffer, size, slots + start, taken):
             # Sections already added stay in the cache, unused, until the tick ends.
             free(group.slots)

@@ -38,7 +38,7 @@ __all__ = [
     "parse_control",
 ]
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Of everything this library sends inside netcode payloads; both ends must agree."""
 
 HELLO: Final = 1

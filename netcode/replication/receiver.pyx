@@ -79,7 +79,9 @@ cdef class Receiver:
             for each in tables
         ]
         self.worlds = tuple(world for world in worlds if world is not None)
-        self.decoders = [None if world is None else Decoder(world.held) for world in worlds]
+        self.decoders = [
+            None if world is None else Decoder(world.held, world.model) for world in worlds
+        ]
         self.counts = {}
         self.newest = self.complete = NO_TICK
         self.synced = False
@@ -174,7 +176,7 @@ cdef class Receiver:
             if cell.count != NO_TICK and header.index >= cell.count:
                 return "section_index"
         decoder = self.decoders[header.table]
-        if tick < header.baseline:
+        if tick < header.baseline + header.older:
             status = SECTION_MISSING
         else:
             status = decoder.decode(&header, tick, data, size)

@@ -4,10 +4,15 @@ from typing import Any, Self, final
 import numpy as np
 import numpy.typing as npt
 
+from netcode.delta.coder import SectionCoder
 from netcode.delta.history import History
 from netcode.replication.table import Table
 
 __all__ = ["Sender"]
+
+def coder_for(
+    codec: Any, capacity: int, source: Sequence[int] | None = None
+) -> SectionCoder | None: ...
 
 @final
 class Sender:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from netcode.bits.varint cimport VARINT_MAX_BYTES, varint_put
+from netcode.delta.changes cimport section_coder
+from netcode.delta.coder cimport SectionCoder
 from netcode.delta.history cimport Ring
-from netcode.delta.section cimport HISTORY_TICKS, NO_TICK
+from netcode.delta.section cimport HISTORY_TICKS, NO_TICK, SECTION_MAX_PREDICTED
 from netcode.replication.cache cimport cache_clear, cache_free, section_cache, section_record
 from netcode.replication.viewer cimport (
     VIEWER_MAX_SECTIONS,
@@ -37,6 +39,7 @@ from netcode.replication.wire cimport (
 from netcode.constants import MAX_CLIENTS
 from netcode.delta.history import MAX_TICK, History
 from netcode.delta.layout import Layout
+from netcode.delta.model import untrained_for
 from netcode.errors import ConfigError
 from netcode.replication.digest import digest
 
@@ -44,6 +47,12 @@ __all__ = ["Sender"]
 
 MAX_TABLES = 256
 MAX_GAP = 4096  # ticks on the wire are 16 bits: a client must be able to tell which one is meant
+
+
+def coder_for(codec, capacity, source=None):
+    """The coder of a table in one version of its schema; None when its sections are all plain."""
+    model = untrained_for(codec, source)
+    return None if model is None else model.coder(capacity, SECTION_MAX_PREDICTED)
 
 
 @cython.final
@@ -70,6 +79,7 @@ cdef class Sender:
     cdef list histories
     cdef list rings              # of each table: its history, then a Projection or None for each
     cdef list uses               # older version of its schema; and how many clients have these
+    cdef list coders             # beside each ring its SectionCoder, None where all is plain
     cdef list blobs
     cdef viewer **viewers
     cdef uint32_t n_viewers
@@ -96,13 +106,17 @@ cdef class Sender:
         ]
         self.rings = [[history] for history in self.histories]
         self.uses = [[0] for _ in self.histories]
+        self.coders = [[coder_for(table.schema, table.capacity)] for table in self.tables]
         largest = max((table.capacity for table in self.tables), default=1)
         self.plan.full = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
         self.plan.rest = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
         self.plan.group = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
+        self.plan.pair = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
         self.room = MAX_CLIENTS + 1
         self.viewers = <viewer **>calloc(self.room, sizeof(viewer *))
-        if not (self.plan.full and self.plan.rest and self.plan.group and self.viewers):
+        if not (self.plan.full and self.plan.rest and self.plan.group and self.plan.pair):
+            raise MemoryError
+        if self.viewers == NULL:
             raise MemoryError
 
     def __dealloc__(self):
@@ -116,6 +130,7 @@ cdef class Sender:
         free(self.plan.full)
         free(self.plan.rest)
         free(self.plan.group)
+        free(self.plan.pair)
 
     cdef viewer *viewer_of(self, client) except NULL:
         if not 0 <= client <= MAX_CLIENTS or self.viewers[<uint32_t>client] == NULL:
@@ -207,10 +222,12 @@ cdef class Sender:
         place = sum(1 for each in table.schema.schema_versions if each > codec.version)
         while len(rings) <= place:
             rings.append(None)
+            self.coders[number].append(None)
             uses.append(0)
         if rings[place] is None:
             layout = Layout.of(codec, table.capacity, codec.lane_places)
             rings[place] = self.histories[number].project(layout)
+            self.coders[number][place] = coder_for(codec, table.capacity, codec.lane_places)
         return place
 
     cdef int release(self, number, place) except -1:
@@ -218,7 +235,7 @@ cdef class Sender:
         self.uses[number][place] -= 1
         if place and self.uses[number][place] == 0:
             self.histories[number].forget(self.rings[number][place])
-            self.rings[number][place] = None
+            self.rings[number][place] = self.coders[number][place] = None
         return 0
 
     def remove(self, client):
@@ -252,6 +269,8 @@ cdef class Sender:
         """
         cdef viewer *v = self.viewer_of(client)
         cdef Ring ring
+        cdef SectionCoder coder
+        cdef section_coder *s
         cdef uint8_t head[2 + VARINT_MAX_BYTES]
         cdef uint32_t first = 0
         cdef int count
@@ -262,8 +281,10 @@ cdef class Sender:
         self.plan.count = 0
         for i, rings in enumerate(self.rings):
             ring = rings[v.tables[i].version]
+            coder = self.coders[i][v.tables[i].version]
+            s = NULL if coder is None else &coder.s
             if viewer_plan_table(
-                v, <uint8_t>i, &ring.layout.c, &ring.ring, &self.cache, &self.plan
+                v, <uint8_t>i, &ring.layout.c, s, &ring.ring, &self.cache, &self.plan
             ):
                 raise MemoryError
         count = viewer_send(v, self.newest, self.max_sections, &self.plan, &first)

@@ -1,14 +1,15 @@
 """What the server knows of one client: which ticks it acknowledged, and what is on its way.
 
-For each slot there is the newest tick whose state the client said it holds. Whether the slot
-must be sent, and which baselines may be named, follows from that tick and the shared ring
-alone; nothing is remembered from packet to packet.
+For each slot there is the newest tick whose state the client said it holds, and which of the 63
+before it. Whether the slot must be sent, and which baselines may be named, follows from these and
+the shared ring alone; nothing is remembered from packet to packet.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+from netcode.delta.changes cimport section_coder
 from netcode.delta.history cimport ring_find, snapshot, snapshot_ring
 from netcode.delta.layout cimport lane_layout
 from netcode.delta.section cimport HISTORY_TICKS, NO_TICK, tick_near
@@ -50,8 +51,9 @@ cdef viewer *viewer_new(const uint32_t *capacities, uint32_t n_tables) noexcept 
         v.tables[i].capacity = capacities[i]
         v.tables[i].settled = NO_TICK
         v.tables[i].acked = <int32_t *>malloc(capacities[i] * sizeof(int32_t))
+        v.tables[i].kept = <uint64_t *>calloc(capacities[i], sizeof(uint64_t))
         v.tables[i].told = <uint8_t *>calloc(capacities[i], 1)
-        if v.tables[i].acked == NULL or v.tables[i].told == NULL:
+        if not (v.tables[i].acked and v.tables[i].kept and v.tables[i].told):
             viewer_free(v)
             return NULL
         memset(v.tables[i].acked, 0xFF, capacities[i] * sizeof(int32_t))  # NO_TICK
@@ -69,6 +71,7 @@ cdef void viewer_free(viewer *v) noexcept nogil:
     if v.tables != NULL:
         for i in range(v.n_tables):
             free(v.tables[i].acked)
+            free(v.tables[i].kept)
             free(v.tables[i].told)
         free(v.tables)
     free(v)
@@ -85,15 +88,15 @@ cdef void drop(sent_tick *sent) noexcept nogil:
 
 
 cdef int choose(
-    section_cache *cache, viewer_plan *plan, const lane_layout *layout, uint8_t table,
-    uint32_t version, const snapshot *now, const snapshot *base, const uint16_t *slots,
-    uint32_t count
+    section_cache *cache, viewer_plan *plan, const lane_layout *layout, section_coder *coder,
+    uint8_t table, uint32_t version, const snapshot *now, const snapshot *base,
+    const snapshot *older, const uint16_t *slots, uint32_t count
 ) noexcept nogil:
     """Add the sections of a slot set to the plan; -1 without memory."""
     cdef section_record **records
     cdef uint32_t room
     cdef const section_group *group = cache_sections(
-        cache, layout, table, version, now, base, slots, count
+        cache, layout, coder, table, version, now, base, older, slots, count
     )
     if group == NULL:
         return -1
@@ -125,23 +128,89 @@ cdef uint32_t merge(uint16_t *into, uint32_t n, const uint16_t *more, uint32_t m
     return length
 
 
+cdef inline bint joins(
+    const viewer_table *vt, const snapshot *now, const snapshot *older, uint32_t slot
+) noexcept nogil:
+    """Whether the client holds the slot's state at ``older``, a snapshot in the slot's life: one
+    acknowledged from the last change before it on."""
+    cdef int32_t near = vt.acked[slot] - older.tick
+    cdef int32_t far = vt.acked[slot] - older.changed[slot]
+    if now.life[slot] > older.tick or far < 0:
+        return False
+    near = near if near > 0 else 0
+    far = far if far < HISTORY_TICKS else HISTORY_TICKS - 1
+    return near <= far and (
+        vt.kept[slot] >> near & (((<uint64_t>2 << (far - near)) - 1))) != 0
+
+
+cdef const snapshot *older_of(
+    const viewer_table *vt, const snapshot_ring *ring, const snapshot *now, const snapshot *base,
+    const uint16_t *slots, uint32_t count
+) noexcept nogil:
+    """The second baseline: as far before the first as that is before now, or near there; farther
+    away only when there is none near. NULL when too few slots can join one to be worth it."""
+    cdef const snapshot *older
+    cdef const snapshot *best = NULL
+    cdef int32_t target = 2 * base.tick - now.tick
+    cdef int32_t tick
+    cdef uint32_t most = VIEWER_APART - 1
+    cdef uint32_t n, i, k
+    if target < ring.oldest:
+        target = ring.oldest
+    for k in range(4 * VIEWER_OLDER_TRIES):
+        if k >= VIEWER_OLDER_TRIES and best != NULL:
+            break
+        tick = target + <int32_t>((k + 1) // 2) * (1 if k & 1 else -1)
+        if tick >= base.tick or tick < ring.oldest:
+            continue
+        older = ring_find(ring, tick)
+        if older == NULL:
+            continue
+        n = 0
+        for i in range(count):
+            n += joins(vt, now, older, slots[i])
+        if n == count:
+            return older
+        if n > most:
+            most = n
+            best = older
+    return best
+
+
+cdef uint32_t part(
+    const viewer_table *vt, const snapshot *now, const snapshot *older, viewer_plan *plan,
+    uint32_t count
+) noexcept nogil:
+    """Move what joins ``older`` from the plan's group to its pair; return how many are left."""
+    cdef uint32_t left = 0
+    cdef uint32_t i
+    for i in range(count):
+        if joins(vt, now, older, plan.group[i]):
+            plan.pair[i - left] = plan.group[i]
+        else:
+            plan.group[left] = plan.group[i]
+            left += 1
+    return left
+
+
 cdef int viewer_plan_table(
-    viewer *v, uint8_t table, const lane_layout *layout, const snapshot_ring *ring,
-    section_cache *cache, viewer_plan *plan
+    viewer *v, uint8_t table, const lane_layout *layout, section_coder *coder,
+    const snapshot_ring *ring, section_cache *cache, viewer_plan *plan
 ) noexcept nogil:
     """Add to the plan what this client needs of one table; -1 without memory.
 
     A slot whose last change is not acknowledged needs sending. It can join any baseline D that
     is in the ring, not older than its acknowledged tick, and before its next change: the client
-    holds a state at or before D, and the newest such equals the state at D. ``layout`` and
-    ``ring`` are those of the version of the table that this client has.
+    holds a state at or before D, and the newest such equals the state at D. ``layout``, ``coder``
+    (NULL: plain sections) and ``ring`` are those of the version of the table that this client has.
     """
     cdef viewer_table *vt = &v.tables[table]
     cdef const snapshot *now = &ring.cells[ring.head]
     cdef const snapshot *base
     cdef uint32_t n_full = 0
     cdef uint32_t n_rest = 0
-    cdef uint32_t n_group, n_left
+    cdef const snapshot *older
+    cdef uint32_t n_group, n_left, n_pair
     cdef uint32_t rounds = 0
     cdef uint32_t slot, i
     cdef int32_t acked, tick
@@ -157,6 +226,7 @@ cdef int viewer_plan_table(
                 n_full += 1
             else:
                 vt.acked[slot] = now.tick  # it never heard of the slot, so it holds it as dead
+                vt.kept[slot] = 1
         else:
             plan.rest[n_rest] = <uint16_t>slot
             n_rest += 1
@@ -186,8 +256,20 @@ cdef int viewer_plan_table(
                     n_left += 1
             n_rest = n_left
         if n_group:
-            if choose(
-                cache, plan, layout, table, vt.version, now, base, plan.group, n_group
+            older = NULL
+            n_pair = 0
+            if coder != NULL:
+                older = older_of(vt, ring, now, base, plan.group, n_group)
+            if older != NULL:
+                n_pair = n_group
+                n_group = part(vt, now, older, plan, n_group)
+                n_pair -= n_group
+            if n_pair and choose(
+                cache, plan, layout, coder, table, vt.version, now, base, older, plan.pair, n_pair
+            ):
+                return -1
+            if n_group and choose(
+                cache, plan, layout, coder, table, vt.version, now, base, NULL, plan.group, n_group
             ):
                 return -1
         elif rounds:  # behind the ring, or too many baselines
@@ -195,7 +277,7 @@ cdef int viewer_plan_table(
             break
         rounds += 1
     if n_full and choose(
-        cache, plan, layout, table, vt.version, now, NULL, plan.full, n_full
+        cache, plan, layout, coder, table, vt.version, now, NULL, NULL, plan.full, n_full
     ):
         return -1
     return 0
@@ -236,15 +318,26 @@ cdef void acknowledge(viewer *v, sent_tick *sent, uint32_t index) noexcept nogil
     """The client holds the states of one section."""
     cdef section_record *record = sent.records[index]
     cdef int32_t *acked
-    cdef uint32_t k
+    cdef uint64_t *kept
+    cdef int32_t ahead
+    cdef uint32_t k, slot
     if record == NULL:
         return
     acked = v.tables[record.table].acked
+    kept = v.tables[record.table].kept
     if v.acked < sent.tick:
         v.acked = sent.tick
     for k in range(record.count):
-        if acked[record.slots[k]] < sent.tick:
-            acked[record.slots[k]] = sent.tick
+        slot = record.slots[k]
+        ahead = sent.tick - acked[slot] if acked[slot] != NO_TICK else HISTORY_TICKS
+        if ahead >= HISTORY_TICKS:
+            kept[slot] = 1
+            acked[slot] = sent.tick
+        elif ahead > 0:
+            kept[slot] = kept[slot] << ahead | 1
+            acked[slot] = sent.tick
+        elif ahead > -HISTORY_TICKS:
+            kept[slot] |= <uint64_t>1 << -ahead
     sent.records[index] = NULL
     record_release(record)
 
@@ -333,6 +426,7 @@ cdef int viewer_missing(
             for k in range(record.count):
                 if vt.acked[record.slots[k]] <= record.baseline:
                     vt.acked[record.slots[k]] = NO_TICK
+                    vt.kept[record.slots[k]] = 0
             record_release(record)
         at += 3
     return status

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from netcode.delta.held import Held
 from netcode.delta.layout import Layout
+from netcode.delta.model import untrained_for
 from netcode.errors import UnknownEntity
 from netcode.schema import Schema
 
@@ -89,6 +90,7 @@ class WorldTable(Generic[S]):
         self.capacity = capacity
         codec = schema if version is None else schema.codec_for(version)
         self.held = Held(Layout.of(codec, capacity))
+        self.model = untrained_for(codec)
         self.dequantize = codec.dequantize
         self.complete = complete
         self.reported = np.zeros(capacity, np.uint16)

@@ -147,6 +147,49 @@ def decode(
     return data[:HEADER], state, slots
 
 
+class RangeIn:
+    """Even decisions out of the string of a range coder: 32 bits, zeros beyond the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = list(data)
+        self.range = 0xFFFFFFFF
+        self.above = 0  # the string less the low end of the range
+        for _ in range(4):
+            self.shift()
+
+    def shift(self) -> None:
+        self.above = self.above << 8 | (self.data.pop(0) if self.data else 0)
+
+    def get(self, width: int) -> int:
+        result = 0
+        while width:
+            step = min(width, 12)
+            width -= step
+            self.range >>= step
+            part, self.above = divmod(self.above, self.range)
+            while self.range < 1 << 24:
+                self.range <<= 8
+                self.shift()
+            result = result << step | part
+        return result
+
+
+def predicted_slots(capacity: int, data: bytes) -> tuple[int, int, list[int]]:
+    """(tick - A, A - B or 0, slots) of a predicted section."""
+    assert data[4] & 64
+    older = data[HEADER] if data[4] & 128 else 0
+    r = RangeIn(data[HEADER + (older > 0) :])
+    k = r.get(4)
+    count = r.get(slot_bits(capacity)) + 1
+    slots = [r.get(slot_bits(capacity))]
+    while len(slots) < count:
+        gap = 0
+        while not r.get(1):
+            gap += 1
+        slots.append(slots[-1] + 1 + (gap << k | r.get(k)))
+    return data[4] & 63, older, slots
+
+
 def decoded_frame(tick: int, counts: dict[int, int], got: dict[int, set[int]]) -> bytes:
     """A DECODED frame for the 16 ticks up to ``tick``: section counts where known, sections got."""
     complete = 0

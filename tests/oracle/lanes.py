@@ -11,10 +11,18 @@ class Lane(NamedTuple):
     name: str
     bits: int
     field: int
+    kind: str
+    max: int
 
 
-def lane_schema(fields: list[list[int]], tops: list[int] | None = None) -> Any:
-    """``fields`` holds the lane widths of each field; ``tops`` the largest code of each lane.
+KINDS = ("bits", "quantized", "enum", "bool", "angle")
+
+
+def lane_schema(
+    fields: list[list[int]], tops: list[int] | None = None, kinds: tuple[str, ...] = KINDS
+) -> Any:
+    """``fields`` holds the lane widths of each field; ``tops`` the largest code of each lane;
+    fields are of these kinds in turn.
 
     A field's column is uint32 (capacity, lanes of the field).
     """
@@ -22,7 +30,10 @@ def lane_schema(fields: list[list[int]], tops: list[int] | None = None) -> Any:
     top = np.array([2**bits - 1 for bits, _ in flat] if tops is None else tops, np.uint32)
 
     class Codes:
-        lanes = tuple(Lane(f"lane{i}", bits, field) for i, (bits, field) in enumerate(flat))
+        lanes = tuple(
+            Lane(f"lane{i}", bits, field, kinds[field % len(kinds)], int(top[i]))
+            for i, (bits, field) in enumerate(flat)
+        )
         lane_max = top
 
         def __init__(self, **values: Any) -> None:

@@ -55,7 +55,7 @@ def test_hellos_round_trip(held, tables, messages) -> None:
     assert parse_control(hello.encode()) == hello
 
 
-@pytest.mark.parametrize("revision", [0, 1, 3, 2**40])
+@pytest.mark.parametrize("revision", [0, 1, REVISION - 1, REVISION + 1, 2**40])
 def test_of_another_revision_only_the_revision_is_read(revision: int) -> None:
     for kind, control in ((1, Hello), (3, Refusal)):
         head = control(revision, None, (), ()).encode()[:-3]
@@ -129,9 +129,9 @@ def test_absurd_tick_rates_are_refused(rate: float) -> None:
 
 def test_counts_are_bounded_before_anything_is_made() -> None:
     with pytest.raises(DecodeError, match="over 256"):
-        parse_control(b"\x01\x02\x00\xff\xff\xff\xff\x0f")
+        parse_control(b"\x01\x03\x00\xff\xff\xff\xff\x0f")
     with pytest.raises(DecodeError, match="over 16"):
-        parse_control(b"\x01\x02\x01\x01A\x01\xff\xff\xff\xff\x0f")
+        parse_control(b"\x01\x03\x01\x01A\x01\xff\xff\xff\xff\x0f")
     with pytest.raises(DecodeError, match="over 255"):
         parse_control(WELCOME._replace(tables=(TABLE._replace(number=256),)).encode())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle.delta import decode
+from oracle.delta import decode, predicted_slots
 from oracle.lanes import lane_schema
 
 from netcode.delta import SECTION_MAX_BYTES
@@ -45,17 +45,19 @@ def baselines(frames: list[tuple[int, bytes]]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for data in sections(frames):
         slots = section_slots(data)
-        found.setdefault(data[4], []).extend(slots)
+        found.setdefault(data[4] & 63, []).extend(slots)
     return found
 
 
-class Everything(dict):  # a baseline for any slot: slots do not depend on it
-    def __missing__(self, slot: int) -> Any:
-        return (1, None, (0, 0, 0))
-
-
 def section_slots(data: bytes) -> list[int]:
-    return decode(FIELDS, 64, data, Everything())[2]
+    if data[4]:
+        return predicted_slots(64, data)[2]
+    return decode(FIELDS, 64, data)[2]
+
+
+def pairs(frames: list[tuple[int, bytes]]) -> list[tuple[int, int, list[int]]]:
+    """(tick - A, A - B or 0, slots) of each section that is not full state."""
+    return [predicted_slots(64, data) for data in sections(frames) if data[4]]
 
 
 def ack(tick: int, count: int) -> bytes:
@@ -116,6 +118,50 @@ def test_one_baseline_for_slots_acknowledged_at_different_ticks() -> None:
     table.f0[:] += 1
     sender.commit(10)
     assert baselines(sender.frames(0)) == {1: list(range(20))}
+
+
+def test_the_second_baseline_is_as_far_before_the_first_as_that_is_before_now() -> None:
+    table, sender = make()
+    table.spawn_many(20)
+    sender.add(0)
+    for tick in range(20):
+        table.f0[:] += 1
+        sender.commit(tick)
+        sender.frames(0)
+        if tick >= 4:
+            assert sender.on_frame(0, FRAME_DECODED, ack(tick - 4, 1))
+    everyone = list(range(20))
+    table.f0[:] += 1
+    sender.commit(20)
+    assert pairs(sender.frames(0)) == [(5, 5, everyone)]
+    # Of the ticks 16 to 20 nothing is known: the nearest before is named instead. A slot that
+    # began after that is coded beside the others, against one state alone.
+    table.spawn()
+    sender.commit(21)
+    assert sender.frames(0)[1:]
+    assert sender.on_frame(0, FRAME_DECODED, bytes([21, 0, 0, 0, 1, 0, 1, 3]))
+    table.f0[:] += 1
+    sender.commit(22)
+    assert pairs(sender.frames(0)) == [(1, 6, everyone), (1, 0, [20])]
+
+
+def test_a_second_baseline_is_a_state_that_was_acknowledged() -> None:
+    """Ticks that were lost are not named; a state that lasted is, at any tick it lasted to."""
+    table, sender = make()
+    table.spawn_many(2)
+    sender.add(0)
+    for tick in range(12):
+        table.f0[0] = 10 * tick
+        table.f0[1] = tick // 6
+        sender.commit(tick)
+        sender.frames(0)
+        if tick in (0, 3, 9):
+            assert sender.on_frame(0, FRAME_DECODED, ack(tick, 1))
+    table.f0[:] = 500
+    sender.commit(13)
+    # Slot 0 moved every tick: A = 9 and B = 3 are what the client has. Slot 1 lasted from 6 to
+    # 11, as acknowledged at 9, and from 0 to 5, as acknowledged at 3.
+    assert pairs(sender.frames(0)) == [(4, 6, [0, 1])]
 
 
 def test_silence_longer_than_the_ring_ends_in_full_state() -> None:

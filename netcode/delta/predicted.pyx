@@ -1,0 +1,251 @@
+"""Predicted sections: the slot set and the changes against A and B in one run of the coder.
+
+The encoder reads the shared snapshots in place. The decoder gathers the entities of a section
+side by side; the coder does not look at slot numbers, so both compute the same.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+from netcode.delta.changes cimport section_coder, section_run
+from netcode.delta.held cimport (
+    CELL_CODES,
+    CELL_LIFE,
+    CELL_OWNER,
+    held_at,
+    held_reserve,
+)
+from netcode.delta.rangecoder cimport (
+    CODER_DECODE,
+    code_raw,
+    coder_read,
+    coder_write,
+    range_coder,
+)
+from netcode.delta.section cimport (
+    SECTION_CODE,
+    SECTION_MAX_BYTES,
+    SECTION_MAX_PREDICTED,
+    SECTION_MISSING,
+    SECTION_NO_MEMORY,
+    SECTION_OK,
+    SECTION_RICE_BITS,
+    SECTION_SLOTS,
+    section_put_header,
+)
+
+__all__ = ["Columns"]
+
+cdef enum:
+    RICE_LIMIT = 16        # parameters 0 to 15
+    FIRST_TRY = 512        # entities that are tried first
+
+
+cdef uint32_t best_rice(const uint16_t *slots, uint32_t n) noexcept nogil:
+    """The parameter that codes the gaps in the fewest bits."""
+    cdef uint64_t cost[RICE_LIMIT]
+    cdef uint32_t i, gap
+    cdef uint32_t best = 0
+    cdef uint32_t k = 0
+    for k in range(RICE_LIMIT):
+        cost[k] = 0
+    for i in range(1, n):
+        gap = slots[i] - slots[i - 1] - 1
+        for k in range(RICE_LIMIT):
+            cost[k] += (gap >> k) + 1 + k
+    for k in range(1, RICE_LIMIT):
+        if cost[k] < cost[best]:
+            best = k
+    return best
+
+
+cdef uint32_t code_gap(
+    range_coder *c, uint32_t gap, uint32_t k, uint32_t limit
+) noexcept nogil:
+    """Code one gap, below ``limit``; in the decoder ``limit`` or more for one that is not."""
+    cdef uint32_t high = gap >> k
+    cdef uint32_t most = limit >> k
+    cdef uint32_t n = 0
+    cdef uint32_t _
+    if c.mode == CODER_DECODE:
+        while code_raw(c, 0, 1) == 0:
+            n += 1
+            if n > most:
+                return limit
+        return n << k | code_raw(c, 0, <int>k)
+    for _ in range(high):
+        code_raw(c, 0, 1)  # one by one: the coder rounds differently when it takes several
+    code_raw(c, 1, 1)
+    code_raw(c, gap & ((<uint32_t>1 << k) - 1), <int>k)
+    return gap
+
+
+cdef uint32_t code_slots(
+    range_coder *c, const lane_layout *layout, uint16_t *slots, uint32_t n, uint32_t room
+) noexcept nogil:
+    """Code the slot set; its length, 0 for one that no table of this layout has (decoder)."""
+    cdef uint32_t width = layout.slot_bits
+    cdef uint32_t slot, i, gap
+    cdef uint32_t k = 0
+    if c.mode != CODER_DECODE:
+        k = best_rice(slots, n)
+    k = code_raw(c, k, SECTION_RICE_BITS)
+    n = code_raw(c, n - 1, <int>width) + 1
+    slot = code_raw(c, slots[0], <int>width)
+    if n > room or slot >= layout.capacity:
+        return 0
+    slots[0] = <uint16_t>slot
+    for i in range(1, n):
+        gap = code_gap(c, <uint32_t>slots[i] - slot - 1, k, layout.capacity)
+        if gap >= layout.capacity - slot - 1:
+            return 0
+        slot += gap + 1
+        slots[i] = <uint16_t>slot
+    return n
+
+
+cdef uint32_t predicted_encode(
+    section_coder *s,
+    const lane_layout *layout,
+    uint8_t table,
+    const snapshot *now,
+    const snapshot *base,
+    const snapshot *older,
+    const uint16_t *slots,
+    uint32_t count,
+    uint8_t *out,
+    uint32_t *taken,
+) noexcept nogil:
+    """Encode the first slots that fit one section; return its bytes and how many were ``taken``,
+    0 when not even one fits.
+
+    ``taken`` says how many went into the section before, 0 for the first. ``slots`` rise, and
+    each lives the same life, under the same owner, in all snapshots; ``older`` may be NULL.
+    ``out`` has SECTION_MAX_BYTES. The index in the header is 0: whoever sends it sets it.
+    """
+    cdef section_header header
+    cdef uint32_t n = FIRST_TRY
+    cdef int64_t size
+    cdef bint first = taken[0] == 0
+    if not first:
+        n = taken[0] + taken[0] // 8 + 1
+    n = min(n, count, <uint32_t>SECTION_MAX_PREDICTED)
+    header.table = table
+    header.tick = <uint16_t>now.tick
+    header.index = 0
+    header.baseline = <uint8_t>(now.tick - base.tick)
+    header.older = 0 if older == NULL else <uint8_t>(base.tick - older.tick)
+    header.predicted = True
+    section_put_header(out, &header)
+    s.t = now.lanes
+    s.a = base.lanes
+    s.b = base.lanes if older == NULL else older.lanes
+    s.m.history = older != NULL
+    s.m.num = header.baseline
+    s.m.den = 1 if older == NULL else header.older
+    s.slots = slots
+    while n:
+        s.n = n
+        coder_write(&s.c, out + header.size, <uint32_t>(SECTION_MAX_BYTES - header.size))
+        code_slots(&s.c, layout, <uint16_t *>slots, n, n)
+        size = section_run(s)
+        if size >= 0:
+            break
+        n = n // 2 if first else n - n // 8 - 1
+    taken[0] = n
+    return header.size + <uint32_t>size if n else 0
+
+
+cdef int gather(
+    section_columns *columns, const held_table *held, const section_header *header, int32_t tick,
+    const decoded_rows *rows
+) noexcept nogil:
+    """Put the section's entities side by side, as held at A and B; 0 or SECTION_MISSING."""
+    cdef size_t room = columns.s.capacity
+    cdef int32_t first = tick - <int32_t>header.baseline
+    cdef int32_t second = first - <int32_t>header.older
+    cdef const int32_t *a = NULL
+    cdef const int32_t *b = NULL
+    cdef uint32_t i, lane
+    for i in range(rows.count):
+        if not held_at(held, rows.slots[i], first, &a) or a == NULL or a[CELL_LIFE] == 0:
+            return SECTION_MISSING
+        for lane in range(held.layout.n_lanes):
+            columns.a[lane * room + i] = columns.t[lane * room + i] = a[CELL_CODES + lane]
+        if header.older:
+            if not held_at(held, rows.slots[i], second, &b) or b == NULL:
+                return SECTION_MISSING
+            if b[CELL_LIFE] != a[CELL_LIFE]:
+                return SECTION_MISSING
+            for lane in range(held.layout.n_lanes):
+                columns.b[lane * room + i] = b[CELL_CODES + lane]
+        rows.cells[i * held.stride + CELL_LIFE] = a[CELL_LIFE]
+        rows.cells[i * held.stride + CELL_OWNER] = a[CELL_OWNER]
+    return SECTION_OK
+
+
+cdef int predicted_decode(
+    section_columns *columns, held_table *held, const section_header *header, int32_t tick,
+    const uint8_t *data, size_t size, decoded_rows *rows
+) noexcept nogil:
+    """Decode a section, header included, into ``rows``; 0 or a reason. Nothing held changes."""
+    cdef section_coder *s = columns.s
+    cdef size_t room = columns.s.capacity
+    cdef uint32_t i, lane
+    cdef int status
+    coder_read(&s.c, data + header.size, <uint32_t>(size - header.size))
+    rows.slots[0] = 0
+    rows.count = code_slots(&s.c, held.layout, rows.slots, 1, <uint32_t>room)
+    if rows.count == 0:
+        return SECTION_SLOTS
+    status = gather(columns, held, header, tick, rows)
+    if status != SECTION_OK:
+        return status
+    s.t = columns.t
+    s.a = columns.a
+    s.b = columns.b if header.older else columns.a
+    s.m.history = header.older != 0
+    s.m.num = header.baseline
+    s.m.den = header.older if header.older else 1
+    s.slots = columns.order
+    s.n = rows.count
+    if section_run(s) < 0:
+        return SECTION_CODE
+    for i in range(rows.count):
+        for lane in range(held.layout.n_lanes):
+            rows.cells[i * held.stride + CELL_CODES + lane] = columns.t[lane * room + i]
+        if held_reserve(held, rows.slots[i]):
+            return SECTION_NO_MEMORY
+    return SECTION_OK
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Columns:
+    """Work memory of a decoder.
+
+    Args:
+        coder: its capacity is as many entities as a section may have.
+        n_lanes: of the table.
+    """
+
+    def __cinit__(self, SectionCoder coder not None, n_lanes):
+        cdef size_t n = (<size_t>n_lanes + 1) * coder.capacity * sizeof(int32_t)
+        cdef uint32_t i
+        self.coder = coder
+        self.c.s = &coder.s
+        self.c.a = <int32_t *>malloc(n)
+        self.c.b = <int32_t *>malloc(n)
+        self.c.t = <int32_t *>malloc(n)
+        self.c.order = <uint16_t *>malloc(coder.capacity * sizeof(uint16_t))
+        if not (self.c.a and self.c.b and self.c.t and self.c.order):
+            raise MemoryError
+        for i in range(coder.capacity):
+            self.c.order[i] = <uint16_t>i
+
+    def __dealloc__(self):
+        free(self.c.a)
+        free(self.c.b)
+        free(self.c.t)
+        free(self.c.order)
