@@ -106,6 +106,11 @@ class Client(Generic[I]):
         return self.schedule.rate
 
     @property
+    def models(self) -> dict[type[Schema], str]:
+        """For each of ``tables=``, the name of the trained model that codes it; "" for none."""
+        return dict(self.world.models)
+
+    @property
     def stats(self) -> ConnectionStats:
         """Round trip, loss and bytes, now; after the end, as they were then."""
         if self.connected:

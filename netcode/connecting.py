@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from netcode.client import Client
@@ -21,6 +22,7 @@ from netcode.io import HostPort, Transport, buffers_for, is_loopback, open_udp
 from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import Bye, Refusal, Welcome, parse_control
 from netcode.replication.messages import MessageRegistry
+from netcode.replication.models import Models, ModelSource
 from netcode.schema import Schema
 from netcode.security import ConnectToken, Dialect, random_bytes
 from netcode.session import (
@@ -35,6 +37,8 @@ from netcode.shell.host import Clock, Host, LinkPair, conditioned, epoch_of
 from netcode.shell.world import World
 
 __all__ = ["Application", "Attempt", "Connecting"]
+
+log = logging.getLogger("netcode")
 
 C = TypeVar("C", bound=Client[Any])
 
@@ -58,6 +62,7 @@ class Application:
         interpolation_delay: float | None,
         channels: Channels | None,
         dialect: Dialect = Dialect.STANDARD,
+        models: Mapping[type[Schema], Sequence[ModelSource]] | None = None,
     ) -> None:
         if predict is not None and (input_schema is None or not tables):
             raise ConfigError("predict= needs input= and tables=")
@@ -66,7 +71,7 @@ class Application:
         if len({each.__name__ for each in tables}) != len(tables):
             raise ConfigError("two schemas in tables= have the same name: rename one")
         self.registry = MessageRegistry(messages)
-        self.contract = Contract(input_schema, tables, self.registry.types)
+        self.contract = Contract(input_schema, tables, self.registry.types, Models(tables, models))
         self.predict = predict
         self.interpolation_delay = interpolation_delay
         self.channels = ChannelNames(channels)
@@ -139,6 +144,9 @@ class Attempt:
             self.spoken = self.app.contract.read(control)
             if self.spoken is None:
                 self.error = ConnectError(f"{self.where} welcomed us to other schemas than ours")
+                return
+            for line in self.app.contract.missed(control, self.spoken):
+                log.warning("%s: no model in common, so coded without: %s", self.where, line)
         elif isinstance(control, Refusal):
             lines = self.app.contract.compare(control)
             text = "\n  ".join(lines)
@@ -194,6 +202,7 @@ class Attempt:
                 self.welcome,
                 app.predict,
                 app.interpolation_delay,
+                self.spoken.models,
             )
         except ConfigError as error:
             raise ConnectError(f"{self.where} has tables that cannot be: {error}") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from netcode.client import Client
 from netcode.connecting import Application, Attempt, Connecting
 from netcode.errors import ConfigError, TokenError
 from netcode.io import HostPort, Transport, resolve
+from netcode.replication.models import ModelSource
 from netcode.schema import Schema
 from netcode.security import ConnectToken, Dialect, random_bytes
 from netcode.server import NoInput
@@ -30,6 +31,7 @@ class ConnectOptions(TypedDict, total=False):
     """The options of connect() beside its address and its input."""
 
     tables: Sequence[type[Schema]]
+    models: Mapping[type[Schema], Sequence[ModelSource]] | None
     messages: Sequence[type[Schema]]
     predict: Callable[[Any, Any, float], object] | None
     timeout: float
@@ -73,6 +75,9 @@ def connect(
         address: ``"host:port"`` of the server, or a connect token (as ``token``).
         input: the schema of what ``Client.update`` takes; None to only watch.
         tables: the schemas of the tables to see, as the server made them; none for no state.
+        models: a mapping of schemas in ``tables`` to up to 8 model files each, as ``python -m
+            netcode train`` writes them (paths, their bytes, or ``netcode.delta.Model``). One that
+            the server has too makes snapshots smaller; without, the untrained tables are used.
         messages: the message types, the same list in the same order as the server's.
         predict: ``step(state, input, dt)``, which changes the state in place; the server runs
             the same. The table it is for is told by the annotation of its first parameter, or
@@ -96,6 +101,7 @@ def connect(
 
     Raises:
         ConfigError: an option is wrong, a key is needed, or an event loop runs here.
+        OSError: a model file cannot be read.
         TokenError: the token is malformed or expired; found without asking the server.
         ServerFull: every slot is taken.
         SchemaMismatch: the server has other schemas; ``differences`` names the fields.
@@ -119,6 +125,7 @@ def prepare(
     input_schema: type[Any] | None,
     *,
     tables: Sequence[type[Schema]] = (),
+    models: Mapping[type[Schema], Sequence[ModelSource]] | None = None,
     messages: Sequence[type[Schema]] = (),
     predict: Callable[[Any, Any, float], object] | None = None,
     timeout: float = 5.0,
@@ -139,7 +146,7 @@ def prepare(
     if timeout <= 0:
         raise ConfigError(f"timeout is {timeout}; it must be above 0")
     app = Application(
-        input_schema, tables, messages, predict, interpolation_delay, channels, dialect
+        input_schema, tables, messages, predict, interpolation_delay, channels, dialect, models
     )
     if address is not None and not isinstance(address, str):
         if token is not None:

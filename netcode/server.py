@@ -24,6 +24,7 @@ from netcode.io import (
 )
 from netcode.replication import Table
 from netcode.replication.messages import MessageRegistry
+from netcode.replication.models import ModelSource, TableModels
 from netcode.replication.recording import Recorder
 from netcode.schema import Schema
 from netcode.security import Dialect, random_bytes
@@ -212,18 +213,36 @@ class Server(ServerLoop[I], Generic[I]):
         counted.update(self.faults)
         counted["frames_refused"] = self.frames_refused
         counted["schema_mismatches"] = self.reception.mismatches if self.reception else 0
+        counted["models_missed"] = self.reception.missed if self.reception else 0
         return counted
 
-    def table(self, schema: type[S], capacity: int = 256) -> Table[S]:
-        """Make the table that replicates ``schema``; before the first tick, one per schema."""
+    def table(
+        self, schema: type[S], capacity: int = 256, *, models: Sequence[ModelSource] = ()
+    ) -> Table[S]:
+        """Make the table that replicates ``schema``; before the first tick, one per schema.
+
+        Args:
+            schema: what a row is.
+            capacity: most entities at a time, 1 to 65,536.
+            models: up to 8 model files of ``python -m netcode train``, the preferred first:
+                paths, their bytes, or ``netcode.delta.Model``. A player is sent sections coded
+                with the first that its client has too, else with the untrained tables.
+
+        Raises:
+            ConfigError: the server ticked already, there is such a table, or a model is not
+                for this schema.
+            OSError: a model file cannot be read.
+        """
         if self.sender is not None or self.recorder is not None:
             raise ConfigError("tables must be made before the first tick, and before record()")
         if schema in self.tables:
             raise ConfigError(f"there is a table of {schema.__name__} already; subclass it for two")
         if any(each.__name__ == schema.__name__ for each in self.tables):
             raise ConfigError(f"another schema named {schema.__name__} has a table: rename one")
+        trained = TableModels(schema, models)
         made: Table[S] = Table(schema, capacity)
         self.tables[schema] = made
+        self.models[schema] = trained
         return made
 
     def broadcast(

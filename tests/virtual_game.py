@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import netcode as nc
@@ -55,10 +55,10 @@ def step(ship: Ship, held: Input, dt: float) -> None:
 
 class Game:
     """Runs the server whenever somebody lets time pass. ``ship`` is what players fly, ``tables``
-    are further ones."""
+    are further ones, or a mapping of these to their trained models."""
 
     def __init__(
-        self, *, ship: type[Any] = Ship, tables: Sequence[type[Any]] = (), **options: Any
+        self, *, ship: type[Any] = Ship, tables: Iterable[type[Any]] = (), **options: Any
     ) -> None:
         self.network = MemoryNetwork()
         self.events: list[object] = []
@@ -72,7 +72,11 @@ class Game:
             "clock": self.network.now,
         }
         self.server: nc.Server[Input] = nc.Server("127.0.0.1:40000", **settings | options)
-        self.others = {each: self.server.table(each, capacity=32) for each in tables}
+        models = tables if isinstance(tables, Mapping) else {}
+        self.others = {
+            each: self.server.table(each, capacity=32, models=models.get(each, ()))
+            for each in tables
+        }
         self.ship = ship
         self.ships = self.server.table(ship, capacity=64)
         self.server.start()

@@ -15,6 +15,7 @@ Rooms, each using only those above it:
     octets    strings and numbers of control messages
     messages  typed messages
     hello     what is said before any state
+    models    trained models of tables
     contract  the schemas of both ends compared
     inputs    input frames
 """

@@ -24,6 +24,7 @@ cdef struct section_group:
     int32_t older          # tick of B, NO_TICK for none
     uint8_t table
     uint32_t version       # which lanes of the table
+    uint32_t model         # which of the version's coders; 0 for full state, which needs none
     uint32_t count
     uint16_t *slots
     uint32_t first         # its records: first to first + sections - 1
@@ -50,6 +51,7 @@ cdef const section_group *cache_sections(
     section_coder *coder,
     uint8_t table,
     uint32_t version,
+    uint32_t model,
     const snapshot *now,
     const snapshot *base,
     const snapshot *older,

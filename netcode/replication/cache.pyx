@@ -1,9 +1,9 @@
 """The sections of one tick, each encoded once however many clients get it.
 
-Clients that need the same slots of a table, in the same version of its schema, against the same
-baselines share a group: the sections are a pure function of those, the version's model and the
-tick. A group is
-found by the hash of its slots and then compared, so a collision costs time and nothing else.
+Clients that need the same slots of a table, in the same version of its schema and with the same
+model, against the same baselines share a group: the sections are a pure function of those and the
+tick. A group is found by the hash of its slots and then compared, so a collision costs time and
+nothing else.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -58,13 +58,13 @@ cdef uint64_t mix(uint64_t hash, uint64_t word) noexcept nogil:
 
 
 cdef uint64_t hash_of(
-    uint8_t table, uint32_t version, int32_t baseline, int32_t older, const uint16_t *slots,
-    uint32_t count
+    uint8_t table, uint32_t version, uint32_t model, int32_t baseline, int32_t older,
+    const uint16_t *slots, uint32_t count
 ) noexcept nogil:
     cdef uint64_t hash = mix(
         <uint64_t>table << 32 | <uint32_t>baseline, <uint64_t>version << 32 | count
     )
-    hash = mix(hash, <uint32_t>older)
+    hash = mix(hash, <uint64_t>model << 32 | <uint32_t>older)
     cdef uint64_t word
     cdef uint32_t i = 0
     while i + 4 <= count:
@@ -143,6 +143,7 @@ cdef const section_group *cache_sections(
     section_coder *coder,
     uint8_t table,
     uint32_t version,
+    uint32_t model,
     const snapshot *now,
     const snapshot *base,
     const snapshot *older,
@@ -154,7 +155,8 @@ cdef const section_group *cache_sections(
     cdef uint8_t buffer[ENCODE_BUFFER_BYTES]
     cdef int32_t baseline = NO_TICK if base == NULL else base.tick
     cdef int32_t second = NO_TICK if older == NULL else older.tick
-    cdef uint64_t hash = hash_of(table, version, baseline, second, slots, count)
+    cdef uint32_t coded = 0 if base == NULL else model
+    cdef uint64_t hash = hash_of(table, version, coded, baseline, second, slots, count)
     cdef uint32_t at
     cdef uint32_t start = 0
     cdef uint32_t taken = 0
@@ -169,6 +171,7 @@ cdef const section_group *cache_sections(
             group.hash == hash
             and group.table == table
             and group.version == version
+            and group.model == coded
             and group.baseline == baseline
             and group.older == second
             and group.count == count
@@ -185,6 +188,7 @@ cdef const section_group *cache_sections(
     group.hash = hash
     group.table = table
     group.version = version
+    group.model = coded
     group.baseline = baseline
     group.older = second
     group.count = count

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from netcode.delta.model import Model
 from netcode.replication.hello import (
     MAX_HELLO,
     MAX_VERSIONS,
     REVISION,
     Described,
     Hello,
+    ModelName,
     Offer,
     Refusal,
     TableInfo,
     Welcome,
 )
+from netcode.replication.models import Models, shown
 from netcode.schema import Schema, differences
 
 __all__ = ["Contract", "Spoken"]
@@ -26,19 +30,20 @@ class Spoken(NamedTuple):
     """The versions that a connection speaks, in the numbers and in the order of one end's schemas.
 
     ``input`` is 0 for a client that only watches; ``messages`` and ``tables`` have 0 for those
-    that the other end does not know.
+    that the other end does not know. ``models`` has the tables that a trained model codes.
     """
 
     input: int
     messages: tuple[int, ...]
     tables: tuple[int, ...]
+    models: Mapping[type[Schema], Model] = MappingProxyType({})
 
 
 class Contract:
     """The schemas that both ends must share.
 
     ``input`` is None for an application without inputs; tables are matched by name, and
-    message types by their place in the list.
+    message types by their place in the list. ``models`` are this end's trained ones.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class Contract:
         input: type[Schema] | None,  # noqa: A002
         tables: Sequence[type[Schema]],
         messages: Sequence[type[Schema]],
+        models: Models | None = None,
     ) -> None:
         self.input = input
+        self.models = Models() if models is None else models
         self.tables = tuple(tables)
         self.messages = tuple(messages)
         self.versions: dict[type[Schema], dict[int, int]] = {}
@@ -58,7 +65,10 @@ class Contract:
             hello = Hello(
                 REVISION,
                 None if self.input is None else self.offer(self.input, most),
-                tuple(self.offer(each, most) for each in self.tables),
+                tuple(
+                    self.offer(each, most)._replace(models=self.models.names(each)[:most])
+                    for each in self.tables
+                ),
                 tuple(self.offer(each, most) for each in self.messages),
             )
             if most == 1 or len(hello.encode()) <= MAX_HELLO:
@@ -100,7 +110,14 @@ class Contract:
             tables = self.match(self.tables, [*named, *offers.values()])
         if messages is None or tables is None:
             return None
-        return Spoken(spoken, messages, tables)
+        chosen = {}
+        for schema, version in zip(self.tables, tables, strict=True):
+            offer = next((each for each in hello.tables if each.name == schema.__name__), None)
+            if version and offer is not None and schema in self.models.tables:
+                model = self.models.of(schema).choose(version, offer.models)
+                if model is not None:
+                    chosen[schema] = model
+        return Spoken(spoken, messages, tables, chosen)
 
     def match(
         self, mine: Sequence[type[Schema]], theirs: Sequence[Offer | None]
@@ -144,11 +161,25 @@ class Contract:
             hash_at(self.input, spoken.input),
             (*known, *(None for _ in hello.messages[len(known) :])),
             tuple(
-                TableInfo(number, each.__name__, capacity, each.codec_for(version).schema_hash)
+                TableInfo(
+                    number,
+                    each.__name__,
+                    capacity,
+                    each.codec_for(version).schema_hash,
+                    *self.model_said(each, version, spoken),
+                )
                 for number, (each, capacity, version) in enumerate(infos)
                 if version
             ),
         )
+
+    def model_said(
+        self, schema: type[Schema], version: int, spoken: Spoken
+    ) -> tuple[ModelName | None, bool]:
+        model = spoken.models.get(schema)
+        if model is not None:
+            return self.models.of(schema).name_of(model), True
+        return self.models.preferred(schema, version), False
 
     def read(self, welcome: Welcome) -> Spoken | None:
         """The versions of a welcome, or None when it is no answer to this contract's hello: a
@@ -177,7 +208,47 @@ class Contract:
         if inputs and not versions[0]:
             return None
         first, then = len(inputs), len(inputs) + len(self.messages)
-        return Spoken(sum(versions[:first]), tuple(versions[first:then]), tuple(versions[then:]))
+        chosen = {}
+        for schema, version in zip(self.tables, versions[then:], strict=True):
+            info = infos.get(schema.__name__)
+            if info is None or info.model is None or not info.common:
+                continue
+            model = self.models.of(schema).choose(version, [info.model])
+            if model is None:
+                return None
+            chosen[schema] = model
+        return Spoken(
+            sum(versions[:first]), tuple(versions[first:then]), tuple(versions[then:]), chosen
+        )
+
+    def unmatched(self, hello: Hello, spoken: Spoken) -> list[str]:
+        """Tables that are coded without a model though one end has any, a line each: for a
+        server's log."""
+        offers = {each.name: each.models for each in hello.tables}
+        return [
+            f"table {each.__name__}: the client has {shown(offers[each.__name__])}, the server "
+            f"{shown(self.models.names(each))}"
+            for each, version in zip(self.tables, spoken.tables, strict=True)
+            if version
+            and each not in spoken.models
+            and (offers.get(each.__name__) or self.models.preferred(each, version))
+        ]
+
+    def missed(self, welcome: Welcome, spoken: Spoken) -> list[str]:
+        """The same, for a client's log."""
+        infos = {each.name: each for each in welcome.tables}
+        lines = []
+        for schema, version in zip(self.tables, spoken.tables, strict=True):
+            mine = self.models.names(schema)
+            info = infos.get(schema.__name__)
+            if not version or info is None or schema in spoken.models:
+                continue
+            if mine or info.model is not None:
+                theirs = shown([info.model] if info.model is not None else [])
+                lines.append(
+                    f"table {schema.__name__}: this client has {shown(mine)}, the server {theirs}"
+                )
+        return lines
 
     def refusal(self) -> Refusal:
         """The schemas in words, for the client to compare with its own."""

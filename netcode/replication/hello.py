@@ -8,7 +8,8 @@ Control messages, on channel 0 (reliable and ordered), the first byte is the kin
     4 BYE      either way: why the connection is about to end
 
 The client offers the hashes of every version that its classes describe, the server picks the
-newest that it knows as well. So either end may be the older one.
+newest that it knows as well. So either end may be the older one. It also offers the trained
+models that it has of each table, of which the server picks one that it has too, or none.
 
 Strings are a varint size and UTF-8. Everything is bounded, and a malformed message is a
 DecodeError. Of a HELLO or a REFUSE of another revision, only the revision is read.
@@ -26,11 +27,13 @@ from netcode.replication.octets import OctetReader, put_text, put_varint
 
 __all__ = [
     "MAX_HELLO",
+    "MAX_MODELS",
     "MAX_VERSIONS",
     "REVISION",
     "Bye",
     "Described",
     "Hello",
+    "ModelName",
     "Offer",
     "Refusal",
     "TableInfo",
@@ -46,10 +49,16 @@ WELCOME: Final = 2
 REFUSE: Final = 3
 BYE: Final = 4
 
+MODEL_COMMON: Final = 1
+MODEL_MISSED: Final = 2
+
 MAX_TABLES: Final = 256
 MAX_MESSAGES: Final = 1024
 MAX_VERSIONS: Final = 16
 """Versions of one schema that are offered: the newest; older ones are not served."""
+MAX_MODELS: Final = 8
+"""Trained models of one table that an end may have."""
+MAX_MODEL_NAME: Final = 64
 MAX_NAME: Final = 255
 MAX_LINE: Final = 1024
 MAX_LINES: Final = 4096
@@ -64,12 +73,23 @@ MAX_REFUSAL: Final = 48_000
 """Bytes of a refusal; what does not fit is left out, and said to be."""
 
 
+class ModelName(NamedTuple):
+    """A trained model: the hash of its file, and what people call it."""
+
+    hash: int
+    name: str
+
+
 class Offer(NamedTuple):
-    """A schema by its versions: the hash of each, the newest first, and since when it is there."""
+    """A schema by its versions: the hash of each, the newest first, and since when it is there.
+
+    ``models`` are said of a table in a hello, and nowhere else.
+    """
 
     name: str
     since: int
     hashes: tuple[int, ...]
+    models: tuple[ModelName, ...] = ()
 
 
 class Hello(NamedTuple):
@@ -85,20 +105,30 @@ class Hello(NamedTuple):
         out.append(self.input is not None)
         if self.input is not None:
             out += put_offer(self.input)
-        for group in (self.tables, self.messages):
-            out += put_varint(len(group))
-            for each in group:
-                out += put_offer(each)
+        out += put_varint(len(self.tables))
+        for each in self.tables:
+            out += put_offer(each) + put_varint(len(each.models))
+            for model in each.models:
+                out += put_model(model)
+        out += put_varint(len(self.messages))
+        for each in self.messages:
+            out += put_offer(each)
         return bytes(out)
 
 
 class TableInfo(NamedTuple):
-    """A table of the server: its number on the wire, its slots, the version that is sent."""
+    """A table of the server: its number on the wire, its slots, the version that is sent.
+
+    ``model`` codes its sections, None: the untrained tables. The client has it when ``common``;
+    else it is one that the server has and this client does not, and sections are untrained.
+    """
 
     number: int
     name: str
     capacity: int
     schema_hash: int
+    model: ModelName | None = None
+    common: bool = False
 
 
 class Welcome(NamedTuple):
@@ -125,6 +155,9 @@ class Welcome(NamedTuple):
         for each in self.tables:
             out += put_varint(each.number) + put_text(each.name, MAX_NAME)
             out += put_varint(each.capacity) + each.schema_hash.to_bytes(8, "little")
+            out.append(0 if each.model is None else MODEL_COMMON if each.common else MODEL_MISSED)
+            if each.model is not None:
+                out += put_model(each.model)
         return bytes(out)
 
 
@@ -185,7 +218,7 @@ def parse_control(data: bytes) -> Control:
         control = Hello(
             revision,
             take_offer(reader) if flag(reader) else None,
-            tuple(take_offer(reader) for _ in range(reader.varint(MAX_TABLES))),
+            tuple(take_table(reader) for _ in range(reader.varint(MAX_TABLES))),
             tuple(take_offer(reader) for _ in range(reader.varint(MAX_MESSAGES))),
         )
     elif kind == WELCOME:
@@ -197,15 +230,7 @@ def parse_control(data: bytes) -> Control:
             tuple(
                 reader.u64() if flag(reader) else None for _ in range(reader.varint(MAX_MESSAGES))
             ),
-            tuple(
-                TableInfo(
-                    reader.varint(MAX_TABLES - 1),
-                    reader.text(MAX_NAME),
-                    reader.varint(MAX_CAPACITY),
-                    reader.u64(),
-                )
-                for _ in range(reader.varint(MAX_TABLES))
-            ),
+            tuple(take_info(reader) for _ in range(reader.varint(MAX_TABLES))),
         )
         if not MIN_RATE <= control.tick_rate <= MAX_RATE:  # also refuses nan
             raise DecodeError(f"tick rate {control.tick_rate}")
@@ -243,6 +268,35 @@ def take_offer(reader: OctetReader) -> Offer:
         reader.varint(),
         tuple(reader.u64() for _ in range(reader.varint(MAX_VERSIONS))),
     )
+
+
+def take_table(reader: OctetReader) -> Offer:
+    offer = take_offer(reader)
+    models = tuple(take_model(reader) for _ in range(reader.varint(MAX_MODELS)))
+    return offer._replace(models=models)
+
+
+def take_info(reader: OctetReader) -> TableInfo:
+    info = TableInfo(
+        reader.varint(MAX_TABLES - 1),
+        reader.text(MAX_NAME),
+        reader.varint(MAX_CAPACITY),
+        reader.u64(),
+    )
+    said = reader.byte()
+    if said > MODEL_MISSED:
+        raise reader.fail(f"{said} does not say which model")
+    if not said:
+        return info
+    return info._replace(model=take_model(reader), common=said == MODEL_COMMON)
+
+
+def put_model(item: ModelName) -> bytes:
+    return item.hash.to_bytes(8, "little") + put_text(item.name, MAX_MODEL_NAME)
+
+
+def take_model(reader: OctetReader) -> ModelName:
+    return ModelName(reader.u64(), reader.text(MAX_MODEL_NAME))
 
 
 def put_hash(value: int | None) -> bytes:

@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from typing import Any, Self, final
 
+from netcode.delta.model import Model
 from netcode.replication.world import WorldTable
 from netcode.schema import Schema
 
@@ -13,7 +14,12 @@ class Receiver:
     complete: int
     def __new__(
         cls,
-        tables: Iterable[tuple[type[Schema], int] | tuple[type[Schema], int, int] | None],
+        tables: Iterable[
+            tuple[type[Schema], int]
+            | tuple[type[Schema], int, int]
+            | tuple[type[Schema], int, int | None, Model | None]
+            | None
+        ],
     ) -> Self: ...
     @property
     def complete_ticks(self) -> list[int]: ...

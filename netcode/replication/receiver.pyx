@@ -56,8 +56,9 @@ cdef class Receiver:
 
     Args:
         tables: (schema, capacity) of each table, in the server's order, or (schema, capacity,
-            version) where the server sends an older version of the schema; None in the place of
-            a table that this client does not get.
+            version) where the server sends an older version of the schema, or (schema, capacity,
+            version, model) where a trained model codes it (else None); None in the place of a
+            table that this client does not get.
     """
 
     cdef readonly tuple worlds

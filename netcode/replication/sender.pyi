@@ -6,12 +6,16 @@ import numpy.typing as npt
 
 from netcode.delta.coder import SectionCoder
 from netcode.delta.history import History
+from netcode.delta.model import Model
 from netcode.replication.table import Table
 
 __all__ = ["Sender"]
 
 def coder_for(
-    codec: Any, capacity: int, source: Sequence[int] | None = None
+    codec: Any,
+    capacity: int,
+    source: Sequence[int] | None = None,
+    model: Model | None = None,
 ) -> SectionCoder | None: ...
 
 @final
@@ -27,7 +31,12 @@ class Sender:
     def counters(self) -> dict[str, int]: ...
     def history(self, table: int) -> History: ...
     def commit(self, tick: int) -> None: ...
-    def add(self, client: int, tables: Iterable[int] | Mapping[int, int] | None = None) -> None: ...
+    def add(
+        self,
+        client: int,
+        tables: Iterable[int] | Mapping[int, int] | None = None,
+        models: Mapping[int, Model] | None = None,
+    ) -> None: ...
     def remove(self, client: int) -> None: ...
     def __contains__(self, client: int, /) -> bool: ...
     def __len__(self) -> int: ...

@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +41,7 @@ from netcode.constants import MAX_CLIENTS
 from netcode.delta.history import MAX_TICK, History
 from netcode.delta.layout import Layout
 from netcode.delta.model import untrained_for
+from netcode.delta.shape import Shape
 from netcode.errors import ConfigError
 from netcode.replication.digest import digest
 
@@ -49,9 +51,13 @@ MAX_TABLES = 256
 MAX_GAP = 4096  # ticks on the wire are 16 bits: a client must be able to tell which one is meant
 
 
-def coder_for(codec, capacity, source=None):
-    """The coder of a table in one version of its schema; None when its sections are all plain."""
-    model = untrained_for(codec, source)
+def coder_for(codec, capacity, source=None, model=None):
+    """The coder of a table in one version of its schema; None when its sections are all plain.
+    Without a ``model``, of the version's own lanes, untrained."""
+    if model is None:
+        model = untrained_for(codec, source)
+    elif source is not None:
+        model = replace(model, shape=Shape.of(codec, source))
     return None if model is None else model.coder(capacity, SECTION_MAX_PREDICTED)
 
 
@@ -79,7 +85,8 @@ cdef class Sender:
     cdef list histories
     cdef list rings              # of each table: its history, then a Projection or None for each
     cdef list uses               # older version of its schema; and how many clients have these
-    cdef list coders             # beside each ring its SectionCoder, None where all is plain
+    cdef list models             # beside each ring its clients' models: None, then trained ones,
+    cdef list coders             # and of each a SectionCoder, None where all is plain
     cdef list blobs
     cdef viewer **viewers
     cdef uint32_t n_viewers
@@ -106,7 +113,8 @@ cdef class Sender:
         ]
         self.rings = [[history] for history in self.histories]
         self.uses = [[0] for _ in self.histories]
-        self.coders = [[coder_for(table.schema, table.capacity)] for table in self.tables]
+        self.models = [[[None]] for _ in self.tables]
+        self.coders = [[[coder_for(table.schema, table.capacity)]] for table in self.tables]
         largest = max((table.capacity for table in self.tables), default=1)
         self.plan.full = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
         self.plan.rest = <uint16_t *>malloc(<size_t>largest * sizeof(uint16_t))
@@ -174,13 +182,15 @@ cdef class Sender:
         self.blobs.clear()
         self.newest = tick
 
-    def add(self, client, tables=None):
+    def add(self, client, tables=None, models=None):
         """A client joins, holding nothing.
 
         Args:
             client: index, 0 to 65,535.
             tables: numbers of the tables it gets, or a mapping of these to the version of the
                 table's schema that it has; default all, in the newest version.
+            models: mapping of a table's number to the trained model, of that version, that codes
+                its sections; those not in it have the untrained tables.
 
         Raises:
             ConfigError: the index is out of range or in use, or there is no such table.
@@ -210,7 +220,23 @@ cdef class Sender:
         self.n_viewers += 1
         for number, place in places.items():
             v.tables[<uint32_t>number].version = place
+            v.tables[<uint32_t>number].model = self.model_at(
+                number, place, codecs[number], (models or {}).get(number)
+            )
             self.uses[number][place] += 1
+
+    cdef object model_at(self, number, place, codec, model):
+        """Where a model is among those of a ring; its coder is made for its first client."""
+        known = self.models[number][place]
+        for at in range(len(known)):
+            if known[at] is model:
+                return at
+        table = self.tables[number]
+        source = codec.lane_places if place else None
+        made = coder_for(codec if place else table.schema, table.capacity, source, model)
+        known.append(model)
+        self.coders[number][place].append(made)
+        return len(known) - 1
 
     cdef object place(self, number, codec):
         """Where a table's ring for a version is; made when no client had that version."""
@@ -222,12 +248,14 @@ cdef class Sender:
         place = sum(1 for each in table.schema.schema_versions if each > codec.version)
         while len(rings) <= place:
             rings.append(None)
-            self.coders[number].append(None)
+            self.models[number].append([])
+            self.coders[number].append([])
             uses.append(0)
         if rings[place] is None:
             layout = Layout.of(codec, table.capacity, codec.lane_places)
             rings[place] = self.histories[number].project(layout)
-            self.coders[number][place] = coder_for(codec, table.capacity, codec.lane_places)
+            self.models[number][place] = [None]
+            self.coders[number][place] = [coder_for(codec, table.capacity, codec.lane_places)]
         return place
 
     cdef int release(self, number, place) except -1:
@@ -235,7 +263,9 @@ cdef class Sender:
         self.uses[number][place] -= 1
         if place and self.uses[number][place] == 0:
             self.histories[number].forget(self.rings[number][place])
-            self.rings[number][place] = self.coders[number][place] = None
+            self.rings[number][place] = None
+            self.models[number][place] = []
+            self.coders[number][place] = []
         return 0
 
     def remove(self, client):
@@ -281,7 +311,7 @@ cdef class Sender:
         self.plan.count = 0
         for i, rings in enumerate(self.rings):
             ring = rings[v.tables[i].version]
-            coder = self.coders[i][v.tables[i].version]
+            coder = self.coders[i][v.tables[i].version][v.tables[i].model]
             s = NULL if coder is None else &coder.s
             if viewer_plan_table(
                 v, <uint8_t>i, &ring.layout.c, s, &ring.ring, &self.cache, &self.plan

@@ -19,6 +19,7 @@ cdef enum:
 cdef struct viewer_table:
     uint32_t capacity      # 0: this client does not get the table
     uint32_t version       # which of the table's rings it is sent from; 0 is the newest version
+    uint32_t model         # which of that ring's coders; 0 is the untrained one
     int32_t *acked         # [capacity] newest acknowledged tick, NO_TICK for none
     uint64_t *kept         # [capacity] bit i: the state at acked - i is acknowledged too
     uint8_t *told          # [capacity] 1: full state was sent at some time

@@ -89,14 +89,14 @@ cdef void drop(sent_tick *sent) noexcept nogil:
 
 cdef int choose(
     section_cache *cache, viewer_plan *plan, const lane_layout *layout, section_coder *coder,
-    uint8_t table, uint32_t version, const snapshot *now, const snapshot *base,
+    uint8_t table, const viewer_table *vt, const snapshot *now, const snapshot *base,
     const snapshot *older, const uint16_t *slots, uint32_t count
 ) noexcept nogil:
     """Add the sections of a slot set to the plan; -1 without memory."""
     cdef section_record **records
     cdef uint32_t room
     cdef const section_group *group = cache_sections(
-        cache, layout, coder, table, version, now, base, older, slots, count
+        cache, layout, coder, table, vt.version, vt.model, now, base, older, slots, count
     )
     if group == NULL:
         return -1
@@ -265,11 +265,11 @@ cdef int viewer_plan_table(
                 n_group = part(vt, now, older, plan, n_group)
                 n_pair -= n_group
             if n_pair and choose(
-                cache, plan, layout, coder, table, vt.version, now, base, older, plan.pair, n_pair
+                cache, plan, layout, coder, table, vt, now, base, older, plan.pair, n_pair
             ):
                 return -1
             if n_group and choose(
-                cache, plan, layout, coder, table, vt.version, now, base, NULL, plan.group, n_group
+                cache, plan, layout, coder, table, vt, now, base, NULL, plan.group, n_group
             ):
                 return -1
         elif rounds:  # behind the ring, or too many baselines
@@ -277,7 +277,7 @@ cdef int viewer_plan_table(
             break
         rounds += 1
     if n_full and choose(
-        cache, plan, layout, coder, table, vt.version, now, NULL, NULL, plan.full, n_full
+        cache, plan, layout, coder, table, vt, now, NULL, NULL, plan.full, n_full
     ):
         return -1
     return 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from netcode.delta.held import Held
 from netcode.delta.layout import Layout
-from netcode.delta.model import untrained_for
+from netcode.delta.model import Model, untrained_for
 from netcode.errors import UnknownEntity
 from netcode.schema import Schema
 
@@ -85,12 +85,13 @@ class WorldTable(Generic[S]):
         capacity: int,
         complete: Callable[[int], tuple[int, int]],
         version: int | None = None,
+        model: Model | None = None,
     ) -> None:
         self.schema = schema
         self.capacity = capacity
         codec = schema if version is None else schema.codec_for(version)
         self.held = Held(Layout.of(codec, capacity))
-        self.model = untrained_for(codec)
+        self.model = untrained_for(codec) if model is None else model
         self.dequantize = codec.dequantize
         self.complete = complete
         self.reported = np.zeros(capacity, np.uint16)

@@ -51,6 +51,7 @@ class Reception:
         self.guests: dict[int, Guest] = {}
         self.leaving: dict[int, float] = {}
         self.mismatches = 0
+        self.missed = 0
         self.warnings = Throttle()
         self.refusal: bytes | None = None
 
@@ -83,6 +84,11 @@ class Reception:
                 control, spoken, index, self.tick_rate, tick, self.capacities
             )
             self.send(index, welcome.encode())
+            for line in self.contract.unmatched(control, spoken):
+                self.missed += 1
+                self.warnings.warning(
+                    now, "%s: no model in common, so coded without: %s", guest.address, line
+                )
             return guest, spoken
         self.mismatches += 1
         self.warnings.warning(now, "%s has other schemas; it was told which", guest.address)

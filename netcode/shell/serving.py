@@ -20,6 +20,7 @@ from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import Bye
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputQueue, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
+from netcode.replication.models import Models, TableModels
 from netcode.replication.recording import Recorder
 from netcode.schema import Schema
 from netcode.session import (
@@ -86,6 +87,7 @@ class ServerLoop(Generic[I]):
         self.default_input = default_input
         self.stats = ServerStats()
         self.tables: dict[type[Schema], Table[Any]] = {}
+        self.models: dict[type[Schema], TableModels] = {}
         self.roster: dict[int, Player[I]] = {}
         self.present: list[Player[I]] = []
         self.inbox: list[Joined[I] | Left[I] | Message[I]] = []
@@ -126,7 +128,12 @@ class ServerLoop(Generic[I]):
         tables = tuple(self.tables.values())
         self.sender = Sender(tables)
         self.reception = Reception(
-            Contract(self.input_schema, tuple(self.tables), self.registry.types),
+            Contract(
+                self.input_schema,
+                tuple(self.tables),
+                self.registry.types,
+                Models(tuple(self.tables), self.models),
+            ),
             tuple(each.capacity for each in tables),
             self.schedule.rate,
             send=self.send_control,
@@ -310,7 +317,9 @@ class ServerLoop(Generic[I]):
         self.roster[guest.index] = player
         versions = {number: version for number, version in enumerate(spoken.tables) if version}
         if versions:
-            self.sender.add(guest.index, versions)
+            numbers = {schema: number for number, schema in enumerate(self.tables)}
+            models = {numbers[schema]: model for schema, model in spoken.models.items()}
+            self.sender.add(guest.index, versions, models)
         self.inbox.append(Joined(player))
 
     def part(self, index: int, reason: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
+from netcode.delta.model import Model
 from netcode.errors import ConfigError
 from netcode.replication import Receiver, WorldTable
 from netcode.replication.hello import Welcome
@@ -50,7 +52,7 @@ class World(Generic[I]):
 
     ``tables`` are the client's schemas and ``versions`` those that the server sends, 0 for a
     table that it does not have, which then stays empty; ``predict`` is the shared
-    ``step(state, input, dt)``.
+    ``step(state, input, dt)``; ``models`` are the trained ones that code tables.
     """
 
     def __init__(
@@ -60,15 +62,16 @@ class World(Generic[I]):
         welcome: Welcome,
         predict: Callable[[Any, I, float], object] | None,
         delay: float | None,
+        models: Mapping[type[Schema], Model] = MappingProxyType({}),
     ) -> None:
         schemas = {
             each.__name__: (each, version) for each, version in zip(tables, versions, strict=True)
         }
-        wanted: list[tuple[type[Schema], int, int] | None] = []
+        wanted: list[tuple[type[Schema], int, int, Model | None] | None] = []
         for info in welcome.tables:
             schema, version = schemas[info.name]
             wanted += [None] * (info.number - len(wanted))
-            wanted.append((schema, info.capacity, version))
+            wanted.append((schema, info.capacity, version, models.get(schema)))
         self.receiver = Receiver(wanted)
         self.received: dict[type[Schema], WorldTable[Any]] = {
             table.schema: table for table in self.receiver.worlds
@@ -77,6 +80,7 @@ class World(Generic[I]):
             each: WorldTable(each, 1, self.receiver.complete_around) for each in tables
         } | self.received
         self.modes: dict[type[Schema], Modes] = {each: modes_of(each) for each in self.tables}
+        self.models = {each: models[each].name if each in models else "" for each in self.tables}
         self.me = welcome.client_index
         self.rate = welcome.tick_rate
         self.delay = max(MIN_DELAY, 2 / self.rate) if delay is None else delay

@@ -10,10 +10,12 @@ from netcode.errors import DecodeError
 from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import (
     MAX_HELLO,
+    MAX_MODELS,
     MAX_REFUSAL,
     REVISION,
     Bye,
     Hello,
+    ModelName,
     Offer,
     Refusal,
     TableInfo,
@@ -38,8 +40,17 @@ class Chat(nc.Schema):
 SERVER = Contract(Input, [Ship], [Chat])
 NAMES = st.text(max_size=40)
 HASHES = st.integers(0, 2**64 - 1)
-OFFERS = st.builds(Offer, NAMES, st.integers(0, 2**40), st.lists(HASHES, max_size=16).map(tuple))
+SINCE = st.integers(0, 2**40)
+OFFERS = st.builds(Offer, NAMES, SINCE, st.lists(HASHES, max_size=16).map(tuple), st.just(()))
+MODELS = st.builds(ModelName, HASHES, st.text("aß", max_size=32))
+OFFERED = st.builds(Offer._replace, OFFERS, models=st.lists(MODELS, max_size=MAX_MODELS).map(tuple))
+SAID = st.tuples(st.none(), st.just(False)) | st.tuples(MODELS, st.booleans())
+INFOS = st.builds(
+    lambda number, name, capacity, key, said: TableInfo(number, name, capacity, key, *said),
+    st.integers(0, 255), NAMES, st.integers(0, 65536), HASHES, SAID,
+)  # fmt: skip
 TABLE = TableInfo(0, "Ship", 64, Ship.schema_hash)
+MODELLED = TABLE._replace(model=ModelName(77, "ship"))
 WELCOME = Welcome(3, 60.0, 1000, Input.schema_hash, (Chat.schema_hash,), (TABLE,))
 
 
@@ -49,7 +60,7 @@ def as_sent(contract: Contract) -> Hello:
     return hello
 
 
-@given(st.none() | OFFERS, st.lists(OFFERS, max_size=5), st.lists(OFFERS, max_size=5))
+@given(st.none() | OFFERS, st.lists(OFFERED, max_size=5), st.lists(OFFERS, max_size=5))
 def test_hellos_round_trip(held, tables, messages) -> None:
     hello = Hello(REVISION, held, tuple(tables), tuple(messages))
     assert parse_control(hello.encode()) == hello
@@ -71,7 +82,7 @@ def test_of_another_revision_only_the_revision_is_read(revision: int) -> None:
     st.integers(0, 2**31 - 1),
     st.none() | HASHES,
     st.lists(st.none() | HASHES, max_size=5),
-    st.lists(st.builds(TableInfo, st.integers(0, 255), NAMES, st.integers(0, 65536), HASHES)),
+    st.lists(INFOS),
 )
 def test_welcomes_round_trip(index, rate, tick, held, messages, tables) -> None:
     welcome = Welcome(index, rate, tick, held, tuple(messages), tuple(tables))
@@ -93,6 +104,7 @@ def test_refusals_and_goodbyes_round_trip() -> None:
         SERVER.hello(),
         SERVER.refusal(),
         WELCOME,
+        WELCOME._replace(tables=(MODELLED,)),
         Bye("reason"),
     ],
 )
