@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from netcode.security import ConnectToken, Dialect, generate_key
     from netcode.server import NoInput, Server
     from netcode.session import ConnectionStats, ServerLimits
+    from netcode.shell.drains import Drain
     from netcode.shell.events import Disconnected, Joined, Left, Message, Received
     from netcode.shell.player import Player
     from netcode.shell.requests import Request
@@ -120,6 +121,7 @@ __all__ = [  # noqa: RUF022 (grouped by floor)
     # server and client
     "Client",
     "Disconnected",
+    "Drain",
     "Entity",
     "Joined",
     "Left",
@@ -177,6 +179,7 @@ HOMES = {
     "netcode.security": ("ConnectToken", "Dialect", "generate_key"),
     "netcode.server": ("NoInput", "Server"),
     "netcode.session": ("ConnectionStats", "ServerLimits"),
+    "netcode.shell.drains": ("Drain",),
     "netcode.shell.events": ("Disconnected", "Joined", "Left", "Message", "Received"),
     "netcode.shell.player": ("Player",),
     "netcode.shell.requests": ("Request",),

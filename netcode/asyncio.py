@@ -21,6 +21,7 @@ from netcode.joining import ConnectOptions, prepare
 from netcode.schema import Schema
 from netcode.security import ConnectToken
 from netcode.server import NoInput
+from netcode.shell.drains import Drain
 from netcode.shell.pacing import Watch
 from netcode.shell.requests import Request
 from netcode.shell.schedule import TickSchedule
@@ -58,8 +59,8 @@ class AsyncClient(Client[I], Generic[I]):
                 yield schedule.number
             await asyncio.sleep(0)
 
-    def wait_for(self, request: Request[Any]) -> None:
-        """Nothing to do: the event loop brings the reply to those who await it."""
+    def wait_for(self, request: Request[Any] | Drain) -> None:
+        """Nothing to do: the event loop brings the reply, or the room, to those who await it."""
 
     def close(self) -> None:
         if self.watch is not None:

@@ -18,6 +18,7 @@ from netcode.schema import Schema
 from netcode.session import ClientEndpoint, ConnectionStats
 from netcode.session import Disconnected as SessionDisconnected
 from netcode.shell.channels import ChannelNames
+from netcode.shell.drains import Drain, DrainTable
 from netcode.shell.events import Disconnected, Received
 from netcode.shell.host import Host
 from netcode.shell.pacing import refuse_event_loop
@@ -76,6 +77,7 @@ class Client(Generic[I]):
         self.events: list[Received | Disconnected] = []
         self.arrived: list[Received | Disconnected] = []
         self.requests = RequestTable()
+        self.drains = DrainTable()
         self.inputs = InputSender()
         self.input_tick = welcome.tick
         self.schedule = TickSchedule(welcome.tick_rate)
@@ -170,6 +172,25 @@ class Client(Generic[I]):
         ConnectionClosed after the end.
         """
         self.transmit(message, channel, Kind.PLAIN, 0)
+
+    def has_room(self, channel: str = "reliable", size: int = 1) -> bool:
+        """Whether a message of ``size`` bytes, its header included, finds room in the queue now.
+
+        Raises ConfigError for an unknown channel, EncodeError for more than its ``max_message``,
+        ConnectionClosed after the end.
+        """
+        self.check()
+        return self.room(*self.channels.room(channel, size))
+
+    def drain(self, channel: str = "reliable", size: int | None = None) -> Drain:
+        """Wait until a message of ``size`` bytes (None: any that the channel takes) finds room.
+
+        Call its ``result()``, or ``await client.drain()`` under asyncio. It ends with
+        ConnectionClosed when the connection does. Raises as ``has_room``.
+        """
+        self.check()
+        number, size = self.channels.room(channel, size)
+        return self.drains.open(number, size, self.room, self.wait_for)
 
     @overload
     def request(
@@ -266,6 +287,7 @@ class Client(Generic[I]):
         self.last_stats = self.stats
         self.reason = reason
         self.requests.close(reason)
+        self.drains.close(reason)
         self.arrived.append(Disconnected(reason))
 
     def poll(self) -> None:
@@ -293,6 +315,8 @@ class Client(Generic[I]):
                 self.end(str(event.reason))
         if self.requests.waiting:
             self.requests.expire(now)
+        if self.drains.waiting:
+            self.drains.look(self.room)
         del self.arrived[:-MAX_EVENTS]
 
     def take_message(self, channel: int, data: bytes) -> None:
@@ -351,9 +375,17 @@ class Client(Generic[I]):
         with self.host.lock:
             self.endpoint.push(number, data)
 
-    def wait_for(self, request: Request[Any]) -> None:
-        """Pump until ``request`` is done: ``Request.result`` of a client without event loop."""
-        refuse_event_loop('"await client.request(...)"')
+    def room(self, channel: int, size: int) -> bool:
+        """Whether a queue takes so much; that of a connection that is over takes nothing."""
+        with self.host.lock:
+            try:
+                return self.endpoint.has_room(channel, size)
+            except ConnectionClosed:
+                return False
+
+    def wait_for(self, request: Request[Any] | Drain) -> None:
+        """Pump until ``request`` is done: its ``result`` at a client without event loop."""
+        refuse_event_loop("await")
         self.host.flush()
         while not request.done:
             self.host.sleep(request.deadline)

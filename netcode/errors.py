@@ -136,7 +136,19 @@ class ConnectionClosed(NetcodeError, ConnectionError):
 
 
 class ChannelFull(NetcodeError):
-    """A send queue reached its limit; nothing was queued, try again later."""
+    """A send queue reached its limit; nothing was queued, try again later.
+
+    Attributes:
+        channel: name of the channel, or ``""`` for a queue that is none's.
+        size: bytes of the message that found no room.
+        limit: what the queue holds, as text.
+    """
+
+    def __init__(self, message: str, *, channel: str = "", size: int = 0, limit: str = "") -> None:
+        super().__init__(message)
+        self.channel = channel
+        self.size = size
+        self.limit = limit
 
 
 class TableFull(NetcodeError):

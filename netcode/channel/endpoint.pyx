@@ -111,9 +111,13 @@ cdef object push_error(object config, int channel, object size, int status):
             limit=f"{limits.max_message} bytes",
         )
     if status == CHANNEL_FULL:
+        limit = f"{limits.queue_messages} messages and {limits.queue_bytes} bytes"
         return ChannelFull(
             f"channel {channel} ({limits.name!r}) is full: a message of {size} bytes does not fit "
-            f"its queue of {limits.queue_messages} messages and {limits.queue_bytes} bytes"
+            f"its queue of {limit}",
+            channel=limits.name,
+            size=size,
+            limit=limit,
         )
     return MemoryError()
 
@@ -133,9 +137,21 @@ cdef object frame_error(object config, int kind, object size, int status):
         )
     if status == CHANNEL_FULL:
         return ChannelFull(
-            f"a frame of {size} bytes does not fit the queue of {config.frame_bytes} bytes"
+            f"a frame of {size} bytes does not fit the queue of {config.frame_bytes} bytes",
+            size=size,
+            limit=f"{config.frame_bytes} bytes",
         )
     return MemoryError()
+
+
+cdef int check_room(object config, int channel, Py_ssize_t size) except -1:
+    if channel < 0 or channel >= len(config.channels):
+        raise push_error(config, channel, size, CHANNEL_UNKNOWN)
+    if size < 0:
+        raise ValueError(f"size is {size}, less than 0")
+    if size > config.channels[channel].max_message:
+        raise push_error(config, channel, size, CHANNEL_TOO_LARGE)
+    return 0
 
 
 cdef double checked_time(double now) except -1:
@@ -207,12 +223,7 @@ cdef class ChannelEndpoint:
             EncodeError: larger than the channel's ``max_message``.
         """
         checked_time(now)
-        if channel < 0 or <uint32_t>channel >= self.settings.c.channels:
-            raise push_error(self.settings.config, channel, size, CHANNEL_UNKNOWN)
-        if size < 0:
-            raise ValueError(f"size is {size}, less than 0")
-        if size > self.settings.config.channels[channel].max_message:
-            raise push_error(self.settings.config, channel, size, CHANNEL_TOO_LARGE)
+        check_room(self.settings.config, channel, size)
         return bool(channel_has_room(self.state, channel, <uint32_t>size, now))
 
     def push_frame(self, int kind, data):

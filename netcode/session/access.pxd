@@ -15,6 +15,10 @@ cdef bytes draw(object entropy, Py_ssize_t size)
 cdef int push_message(session *s, connection *c, object config, int channel,
                       const uint8_t[::1] data) except -1
 
+# channel_has_room, with errors raised.
+cdef bint room_for(session *s, connection *c, object config, int channel,
+                   Py_ssize_t size) except -1
+
 # channel_push_frame, with errors raised.
 cdef int push_opaque(connection *c, object config, int kind, const uint8_t[::1] data) except -1
 

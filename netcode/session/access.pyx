@@ -4,9 +4,10 @@ from libc.math cimport isfinite
 from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
 
 from netcode.channel.connection cimport (
-    CHANNEL_TOO_LARGE, channel_push, channel_push_frame, channel_statistics,
+    CHANNEL_TOO_LARGE, channel_has_room, channel_push, channel_push_frame,
+    channel_statistics,
 )
-from netcode.channel.endpoint cimport frame_error, push_error, stats_object
+from netcode.channel.endpoint cimport check_room, frame_error, push_error, stats_object
 from netcode.security.packet cimport PACKET_REASON_COUNT
 from netcode.session.connection cimport (
     CHANNEL_REASONS, connection, connection_send_payload, session,
@@ -62,6 +63,13 @@ cdef int push_message(session *s, connection *c, object config, int channel,
     if status < 0:
         raise push_error(config, channel, size, status)
     return 0
+
+
+cdef bint room_for(session *s, connection *c, object config, int channel,
+                   Py_ssize_t size) except -1:
+    need_channels(c)
+    check_room(config, channel, size)
+    return channel_has_room(c.channel, channel, <uint32_t>size, s.now)
 
 
 cdef int push_opaque(connection *c, object config, int kind, const uint8_t[::1] data) except -1:

@@ -17,6 +17,7 @@ from netcode.security.protocol cimport (
 from netcode.security.token cimport PUBLIC_TOKEN_BYTES, public_token_get
 from netcode.session.access cimport (
     check_now, push_message, push_opaque, push_payload, read_counters, read_stats,
+    room_for,
 )
 from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.client_core cimport (
@@ -238,6 +239,14 @@ cdef class ClientEndpoint:
         """
         push_message(
             &self.k.session, self.connected(), self.config.channels, channel, data)
+
+    def has_room(self, int channel, Py_ssize_t size):
+        """Whether ``push`` of a message of ``size`` bytes would find room in the channel's queue.
+
+        Raises as ``push``, but never ChannelFull.
+        """
+        return bool(room_for(
+            &self.k.session, self.connected(), self.config.channels, channel, size))
 
     def push_frame(self, int kind, const uint8_t[::1] data not None):
         """Queue an opaque unreliable frame (kind 0x40 to 0x7F); raises as ``push``."""

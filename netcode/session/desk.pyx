@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 from netcode.channel.connection cimport (
     CHANNEL_FRAME_FIRST, CHANNEL_FRAME_LAST, CHANNEL_MAX_FRAME, CHANNEL_TOO_LARGE, CHANNEL_UNKNOWN,
 )
-from netcode.channel.endpoint cimport frame_error, push_error, stats_object
+from netcode.channel.endpoint cimport check_room, frame_error, push_error, stats_object
 from netcode.security.address cimport address_to_tuple
 from netcode.security.packet cimport PACKET_REASON_COUNT
 from netcode.security.protocol cimport USER_DATA_BYTES
@@ -24,7 +24,7 @@ from netcode.session.intake cimport Intake, known_client
 from netcode.session.many cimport checked_cuts, checked_indices, event_row
 from netcode.session.outbox cimport (
     OUTBOX_GONE, OUTBOX_NO_ROOM, outbox_ask_again, outbox_command, outbox_frame, outbox_free,
-    outbox_init, outbox_many, outbox_message, outbox_payload, outbox_reclaim,
+    outbox_init, outbox_many, outbox_message, outbox_payload, outbox_reclaim, outbox_room,
 )
 from netcode.session.records cimport bell_tell, records_show, records_unshown
 from netcode.session.ring cimport ring_load
@@ -340,6 +340,22 @@ cdef class ServerDesk:
             self.settle(status, ANSWER_TRIES)
         if status < 0:
             raise push_error(self.config.channels, channel, size, status)
+
+    def has_room(self, index, int channel, Py_ssize_t size):
+        """Whether ``push`` would find room; as ``ServerEndpoint.has_room``.
+
+        Of a queue that was full, what the owner last said: it is asked again with each ``take``.
+        """
+        cdef uint32_t slot = self.live_index(index)
+        cdef int status
+        if self.x.queues == 0:
+            raise ConfigError("channels: None, so there are payloads only; use send_payload")
+        check_room(self.config.channels, channel, size)
+        while True:
+            status = outbox_room(&self.out, slot, <uint32_t>channel, <uint32_t>size)
+            if status <= 0:
+                return status == 0
+            self.settle(status, ANSWER_TRIES)
 
     def push_frame(self, index, int kind, const uint8_t[::1] data not None):
         """Queue an opaque unreliable frame (kind 0x40 to 0x7F); raises as ``push``."""

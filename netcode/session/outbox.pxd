@@ -65,6 +65,9 @@ cdef int outbox_command(outbox *o, int kind, uint32_t handle, uint32_t count,
 cdef int outbox_message(outbox *o, uint32_t index, uint32_t channel, const uint8_t *data,
                         uint32_t size) noexcept nogil
 
+# Whether such a message would find room: 0, CHANNEL_FULL or OUTBOX_NO_ROOM, OUTBOX_ASKED.
+cdef int outbox_room(outbox *o, uint32_t index, uint32_t channel, uint32_t size) noexcept nogil
+
 # An opaque frame of a legal kind and size: likewise.
 cdef int outbox_frame(outbox *o, uint32_t index, uint32_t kind, const uint8_t *data,
                       uint32_t size) noexcept nogil

@@ -167,9 +167,9 @@ cdef inline bint is_high(const queue_level *level, uint32_t most_messages,
     return level.messages >= most_messages // 2 or level.bytes >= most_bytes // 2
 
 
-cdef int admit(outbox *o, uint32_t index, uint32_t queue, uint32_t most_messages,
-               uint64_t most_bytes, uint64_t size) noexcept nogil:
-    """Whether the queue takes it: 0 and counted, or CHANNEL_FULL or OUTBOX_."""
+cdef int find_room(outbox *o, uint32_t index, uint32_t queue, uint32_t most_messages,
+                   uint64_t most_bytes, uint64_t size) noexcept nogil:
+    """Whether the queue takes it: 0, CHANNEL_FULL or OUTBOX_."""
     cdef queue_level *level = &o.levels[<size_t>index * o.x.queues + queue]
     cdef bint room
     if take_answer(o, level):
@@ -186,6 +186,16 @@ cdef int admit(outbox *o, uint32_t index, uint32_t queue, uint32_t most_messages
             return CHANNEL_FULL
         o.waiting = level
         return OUTBOX_ASKED
+    return 0
+
+
+cdef inline int admit(outbox *o, uint32_t index, uint32_t queue, uint32_t most_messages,
+                      uint64_t most_bytes, uint64_t size) noexcept nogil:
+    """As find_room; what finds room is counted."""
+    cdef queue_level *level = &o.levels[<size_t>index * o.x.queues + queue]
+    cdef int status = find_room(o, index, queue, most_messages, most_bytes, size)
+    if status != 0:
+        return status
     level.messages += 1
     level.bytes += size
     level.messages_since += 1
@@ -233,6 +243,11 @@ cdef int outbox_message(outbox *o, uint32_t index, uint32_t channel, const uint8
         return CHANNEL_MEMORY
     end(o, more)
     return CHANNEL_OK
+
+
+cdef int outbox_room(outbox *o, uint32_t index, uint32_t channel, uint32_t size) noexcept nogil:
+    cdef const channel_limits *limits = &o.channels.channel[channel]
+    return find_room(o, index, channel, limits.queue_messages, limits.queue_bytes, size)
 
 
 cdef int outbox_frame(outbox *o, uint32_t index, uint32_t kind, const uint8_t *data,

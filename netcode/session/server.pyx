@@ -14,6 +14,7 @@ from netcode.security.protocol cimport (
 )
 from netcode.session.access cimport (
     check_now, draw, push_message, push_opaque, push_payload, read_counters, read_stats,
+    room_for,
 )
 from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.connection cimport DROP_SECONDS, SLOT_LIVE, connection
@@ -336,6 +337,14 @@ cdef class ServerEndpoint:
         """
         self.check_owned()
         return push_each(&self.k, self.config.channels, channel, indices, data, offsets)
+
+    def has_room(self, index, int channel, Py_ssize_t size):
+        """Whether ``push`` of a message of ``size`` bytes would find room in the channel's queue.
+
+        Raises as ``push``, but never ChannelFull.
+        """
+        return bool(room_for(
+            &self.k.session, self.live(index), self.config.channels, channel, size))
 
     def push_frame(self, index, int kind, const uint8_t[::1] data not None):
         """Queue an opaque unreliable frame (kind 0x40 to 0x7F); raises as ``push``."""

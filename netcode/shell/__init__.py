@@ -7,6 +7,7 @@ The rooms, each of which may use those before it:
 ``stats``       how a server's ticks are doing
 ``schedule``    when ticks are due
 ``requests``    requests that wait for their reply
+``drains``      waiting for room in a send queue
 ``refusals``    what the operator reads in the log
 ``events``      what happens to a server and to a client
 ``host``        an endpoint, its back end, and their lock

@@ -39,6 +39,11 @@ class ChannelNames:
             known = ", ".join(map(repr, self.names[1:]))
             raise ConfigError(f"there is no channel {name!r}; there are {known}") from None
 
+    def room(self, name: str, size: int | None) -> tuple[int, int]:
+        """The channel's number, and ``size`` or that of its largest message."""
+        number = self.number(name)
+        return number, self.config.channels[number].max_message if size is None else size
+
     def name(self, number: int) -> str:
         """The name of a channel on which a message came."""
         return self.names[number]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from netcode.errors import ConnectionClosed
 from netcode.replication.inputs import InputQueue
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
+from netcode.shell.drains import Drain, DrainTable
 from netcode.shell.requests import Request, RequestTable
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ class Player(Generic[I]):
         connected: False as soon as it left, which may be before its ``Left`` event.
     """
 
-    __slots__ = ("address", "client_id", "connected", "entity", "frames", "index", "queue",
-                 "registry", "requests", "server", "strikes", "tables", "told",
+    __slots__ = ("address", "client_id", "connected", "drains", "entity", "frames", "index",
+                 "queue", "registry", "requests", "server", "strikes", "tables", "told",
                  "user_data")  # fmt: skip
 
     def __init__(
@@ -58,6 +60,7 @@ class Player(Generic[I]):
         self.registry = registry
         self.tables = tables
         self.requests = RequestTable()
+        self.drains = DrainTable()
         self.strikes = 0
         self.frames = 0
         self.told = False
@@ -92,6 +95,28 @@ class Player(Generic[I]):
         player's leaving and its ``Left`` event nothing is sent and nothing raised.
         """
         self.transmit(message, channel, Kind.PLAIN, 0)
+
+    def has_room(self, channel: str = "reliable", size: int = 1) -> bool:
+        """Whether a message of ``size`` bytes, its header included, finds room in the queue now.
+
+        Raises ConfigError for an unknown channel, EncodeError for more than its ``max_message``,
+        ConnectionClosed when the game was told that the player left. False meanwhile.
+        """
+        if self.told:
+            self.check_connected()
+        return self.server.has_room(self, *self.server.channels.room(channel, size))
+
+    def drain(self, channel: str = "reliable", size: int | None = None) -> Drain:
+        """Wait until a message of ``size`` bytes (None: any that the channel takes) finds room.
+
+        ``await player.drain()`` in a task of the event loop; in a plain ``for tick in server``
+        look at its ``done`` in later ticks. It ends with ConnectionClosed when the connection does.
+        Raises as ``has_room``.
+        """
+        self.check_connected()
+        server = self.server
+        number, size = server.channels.room(channel, size)
+        return self.drains.open(number, size, partial(server.has_room, self), no_wait)
 
     @overload
     def request(
@@ -148,5 +173,5 @@ class Player(Generic[I]):
             raise ConnectionClosed(f"player {self.index} has left", reason="left")
 
 
-def no_wait(request: Request[Any]) -> None:
+def no_wait(request: Request[Any] | Drain) -> None:
     """A server cannot stand still for one player: its replies come with the ticks."""

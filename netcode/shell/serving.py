@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import weakref
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -147,6 +148,9 @@ class ServerLoop(Generic[I]):
         if self.closed or self.reception is None:
             return
         self.host.pump()
+        for player in self.roster.values():
+            if player.drains.waiting:
+                player.drains.look(partial(self.has_room, player))
         if len(self.inbox) >= MAX_INBOX or self.inbox_bytes >= MAX_INBOX_BYTES:
             return  # what arrives waits in the endpoint, which has limits, until a tick takes this
         with self.host.lock:
@@ -329,6 +333,7 @@ class ServerLoop(Generic[I]):
             return
         player.connected = False
         player.requests.close(reason)
+        player.drains.close(reason)
         if self.sender is not None:
             self.sender.remove(index)
         self.inbox.append(Left(player, reason))
@@ -368,6 +373,16 @@ class ServerLoop(Generic[I]):
             if not self.closed and player.connected:
                 with contextlib.suppress(ConnectionClosed):
                     self.endpoint.push(player.index, channel, data)
+
+    def has_room(self, player: Player[I], channel: int, size: int) -> bool:
+        """Whether a queue takes so much; that of one who is gone takes nothing."""
+        with self.host.lock:
+            if self.closed or not player.connected:
+                return False
+            try:
+                return self.endpoint.has_room(player.index, channel, size)
+            except ConnectionClosed:
+                return False
 
     def push_many(self, players: list[Player[I]], channel: int, data: bytes) -> list[Player[I]]:
         """Push one message to many; returns those whose queue is at its limit."""
