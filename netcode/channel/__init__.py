@@ -1,7 +1,7 @@
 """Packets, acks, channels and fragments: reliable UDP for bytes of any schema.
 
 Rooms, from the ground up: sequence, acks, config, settings, inbox, frames, recovery, congestion,
-outgoing, incoming, state, sender, judge, receiver, connection, stats, endpoint.
+path, outgoing, incoming, state, sender, judge, receiver, connection, stats, endpoint.
 """
 
 from netcode.channel.config import ChannelConfig, DeliveryMode, TransportConfig

@@ -17,6 +17,7 @@ MAX_QUEUE_MESSAGES = 1 << 20
 MAX_QUEUE_BYTES = 1 << 30
 MAX_WINDOW_BYTES = 1 << 26
 MAX_PACKETS = 16384
+MIN_PRIORITY = -1
 MAX_PRIORITY = 7
 MAX_WEIGHT = 64
 
@@ -69,7 +70,7 @@ class ChannelConfig:
         window_messages: messages a receiver holds back or puts together at a time, and so the
             most a sender has on the wire past the oldest one missing; up to 8,192.
         window_bytes: the same in bytes; at least ``max_message``.
-        priority: 0 to 7; nothing of a lower priority is sent while something of a higher one
+        priority: -1 to 7; nothing of a lower priority is sent while something of a higher one
             waits and may leave. Channel 0, the library's own, goes before all.
         weight: 1 to 64; channels of equal priority share the packets in these proportions.
         send_rate: the most bytes per second that the channel sends, from 100; 0 for no limit of
@@ -103,7 +104,7 @@ class ChannelConfig:
         check_int(owner, "queue_bytes", self.queue_bytes, self.max_message, MAX_QUEUE_BYTES)
         check_int(owner, "window_messages", self.window_messages, 1, MAX_WINDOW_MESSAGES)
         check_int(owner, "window_bytes", self.window_bytes, self.max_message, MAX_WINDOW_BYTES)
-        check_int(owner, "priority", self.priority, 0, MAX_PRIORITY)
+        check_int(owner, "priority", self.priority, MIN_PRIORITY, MAX_PRIORITY)
         check_int(owner, "weight", self.weight, 1, MAX_WEIGHT)
         check_range(owner, "send_rate", self.send_rate, 0, 1e12)
         if 0 < self.send_rate < 100:

@@ -10,6 +10,7 @@ from netcode.channel.acks cimport ack_range, received_free, received_init
 from netcode.channel.congestion cimport control_init, control_rate, control_window
 from netcode.channel.incoming cimport IN_PARTIALS, in_free, in_loose, in_partial, in_queue, in_slot
 from netcode.channel.outgoing cimport out_free, out_has_room, out_new, out_push, out_queue, out_slot
+from netcode.channel.path cimport path_init
 from netcode.channel.receiver cimport packet_receive
 from netcode.channel.recovery cimport recovery_free, recovery_init, sent_packet, sent_part
 from netcode.channel.sender cimport packet_build, packet_deadline
@@ -31,6 +32,7 @@ cdef channel_state *channel_new(const channel_config *config) noexcept nogil:
     c.incoming = <in_queue **>(c.outgoing + config.channels)
     recovery_init(&c.sent, config.initial_sequence, config.max_packets, config.max_ack_delay)
     control_init(&c.control)
+    path_init(&c.path)
     received_init(&c.received, config.initial_sequence)
     c.ack_due = INFINITY
     c.expires = INFINITY
@@ -152,6 +154,10 @@ cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil:
     s.send_rate = control_rate(&c.control, &c.sent, c.config)
     s.queue_delay = c.control.queue
     s.send_window = <uint64_t>control_window(&c.control, &c.sent, c.config)
+    s.black_holes = c.path.shrunk
+    s.mtu = c.capacity
+    if 0 < c.path.limit < c.capacity:
+        s.mtu = c.path.limit
     s.bytes_in_flight = c.sent.bytes_in_flight
     s.bytes_queued = 0
     s.messages_queued = 0

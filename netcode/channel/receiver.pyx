@@ -41,6 +41,7 @@ from netcode.channel.incoming cimport (
 )
 from netcode.channel.judge cimport judge_frames, judgement
 from netcode.channel.outgoing cimport out_acked, out_backlog
+from netcode.channel.path cimport path_acked
 from netcode.channel.recovery cimport (
     PACKET_ELICITING,
     PACKET_HAS_ACK,
@@ -151,6 +152,7 @@ cdef void apply_acks(channel_state *c, const ack_block *block, double now) noexc
             packet = recovery_packet(&c.sent, at)
             if packet.flags & PACKET_ELICITING:
                 control_delivered(&c.control, packet, now)
+                path_acked(&c.path, packet, now)
             acked(c, at)
             progress = True
             if at == block.ranges[0].last and packet.flags & PACKET_ELICITING:

@@ -18,6 +18,7 @@ from netcode.channel.outgoing cimport (
     out_repeat,
     out_write,
 )
+from netcode.channel.path cimport PATH_FLOOR, path_capacity, path_doubted, path_sent
 from netcode.channel.recovery cimport (
     PACKET_ELICITING,
     PACKET_HAS_ACK,
@@ -94,6 +95,7 @@ cdef uint32_t ack_room(channel_state *c, uint32_t capacity) noexcept nogil:
             room -= size
             break
         c.frames_at += size
+        c.stats.frames_dropped += 1
     return room if room < ACK_ROOM else ACK_ROOM
 
 
@@ -243,6 +245,17 @@ cdef bint make_room(channel_state *c, double now) noexcept nogil:
     return True
 
 
+cdef uint32_t allowed(channel_state *c, uint32_t capacity, double now) noexcept nogil:
+    """What the packet may have of ``capacity``: of two probes one is small when packets vanish."""
+    c.capacity = capacity
+    if (
+        c.probes == 1 and c.frames_at == c.frames_size and capacity > PATH_FLOOR
+        and (c.sent.probe_count >= 2 or path_doubted(&c.path))
+    ):
+        return PATH_FLOOR
+    return path_capacity(&c.path, capacity, now)
+
+
 cdef int packet_build(
     channel_state *c, double now, uint8_t *out, uint32_t capacity
 ) noexcept nogil:
@@ -267,6 +280,7 @@ cdef int packet_build(
         return 0
     if not make_room(c, now):
         return 0
+    capacity = allowed(c, capacity, now)
     n = ack_room(c, capacity)
     if c.ack_pending:
         n = <uint32_t>ack_write(&c.received, now, out + at, n)
@@ -308,6 +322,7 @@ cdef int packet_build(
             control_limited(&c.control, c.sent.flight + at)
         control_sent(&c.control, recovery_packet(&c.sent, c.sent.next), c.sent.flight, now)
         kept |= recovery_packet(&c.sent, c.sent.next).flags
+        path_sent(&c.path, at, now)
         # Opaque frames have the budget of the floor that pushes them and never wait. Messages
         # wait for them, but not for ever.
         c.pace_tokens -= message_bytes

@@ -11,7 +11,7 @@ cdef enum:
 
 
 cdef enum:
-    CHANNEL_LANES = 8                   # priorities
+    CHANNEL_LANES = 9                   # priorities, from -1
 
 
 cdef enum:

@@ -49,6 +49,6 @@ cdef class ChannelSettings:
             limits.redundant = channel.redundant
             limits.send_rate = channel.send_rate
             limits.lifetime = channel.lifetime
-            self.c.lane[<int>channel.priority] |= <uint64_t>1 << <int>number
+            self.c.lane[<int>channel.priority + 1] |= <uint64_t>1 << <int>number
             if channel.redundant:
                 self.c.redundant |= <uint64_t>1 << <int>number

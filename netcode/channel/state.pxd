@@ -6,6 +6,7 @@ from netcode.channel.acks cimport received_set
 from netcode.channel.congestion cimport controller
 from netcode.channel.incoming cimport in_queue
 from netcode.channel.outgoing cimport out_queue
+from netcode.channel.path cimport path_limit
 from netcode.channel.recovery cimport recovery
 from netcode.channel.settings cimport channel_config
 
@@ -39,6 +40,9 @@ cdef struct channel_stats:
     uint64_t frames_sent
     uint64_t frames_delivered
     uint64_t probes
+    uint64_t frames_dropped      # too large for any packet of this path
+    uint64_t black_holes         # how often large packets stopped to arrive
+    uint64_t mtu                 # bytes that a packet may have now; 0 before the first
     uint64_t bytes_in_flight
     uint64_t bytes_queued        # payload bytes of messages accepted and not yet acked or sent
     uint64_t messages_queued
@@ -53,6 +57,8 @@ cdef struct channel_state:
     in_queue **incoming
     recovery sent
     controller control
+    path_limit path
+    uint32_t capacity            # that the last packet was asked to have
     received_set received
     double now                   # of the latest call; time never goes back
     double ack_due               # when what arrived must be acked; infinity: nothing to ack

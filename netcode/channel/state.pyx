@@ -5,7 +5,9 @@ from libc.math cimport INFINITY
 from netcode.channel.congestion cimport control_lost, control_rate, control_window
 from netcode.channel.incoming cimport in_expire
 from netcode.channel.outgoing cimport out_backlog, out_due, out_lost
+from netcode.channel.path cimport path_lost
 from netcode.channel.recovery cimport (
+    PACKET_ELICITING,
     recovery_next_lost,
     recovery_oldest,
     recovery_packet,
@@ -31,6 +33,8 @@ cdef void state_lost(channel_state *c, uint64_t sequence) noexcept nogil:
     cdef uint32_t i
     c.stats.packets_lost += 1
     control_lost(&c.control)
+    if packet.flags & PACKET_ELICITING:
+        path_lost(&c.path, packet, c.now)
     for i in range(packet.part_count):
         part = recovery_part(&c.sent, packet, i)
         out_lost(c.outgoing[part.channel], part)

@@ -60,6 +60,12 @@ class ChannelStats:
     frames_delivered: int
     probes: int
     """Probe timeouts."""
+    frames_dropped: int
+    """Opaque frames that no packet of this path takes."""
+    black_holes: int
+    """How often large packets stopped to arrive, and packets were cut to 480 bytes."""
+    mtu: int
+    """Bytes that a packet may have now, without encryption and UDP; 0 before the first."""
     bytes_in_flight: int
     """Of messages, sent and not yet acked or lost."""
     bytes_queued: int

@@ -47,6 +47,8 @@ class Conditions:
             dropped. One always fits when nothing waits.
         queue_time: seconds that a datagram may wait there at the most; the same for whoever
             thinks of the queue in seconds. The smaller of the two counts.
+        mtu: bytes of the largest datagram that passes, headers not counted; larger ones vanish,
+            and nobody is told.
     """
 
     loss: float = 0.0
@@ -62,6 +64,7 @@ class Conditions:
     overhead: float = 28.0
     queue: float = math.inf
     queue_time: float = math.inf
+    mtu: float = math.inf
 
     def __post_init__(self) -> None:
         for name in PROBABILITIES:
@@ -79,7 +82,7 @@ class Conditions:
             )
         if not (math.isfinite(self.number("overhead")) and self.overhead >= 0):
             raise ConfigError(f"Conditions.overhead: {self.overhead!r} is not a number of bytes")
-        for name, unit in (("queue", "bytes"), ("queue_time", "seconds")):
+        for name, unit in (("queue", "bytes"), ("queue_time", "seconds"), ("mtu", "bytes")):
             if not self.number(name) >= 0:
                 value = getattr(self, name)
                 raise ConfigError(f"Conditions.{name}: {value!r} is not a number of {unit} from 0")

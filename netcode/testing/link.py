@@ -27,6 +27,8 @@ class LinkStats:
     """Lost on the way, in bursts or not."""
     lost_in_bursts: int = 0
     """Those of ``lost`` that were pushed while the link was bad."""
+    too_large: int = 0
+    """Above the ``mtu``."""
     queue_dropped: int = 0
     """Dropped because the queue of the bottleneck had no room."""
     duplicated: int = 0
@@ -135,6 +137,9 @@ class Link:
         self.stats.pushed_bytes += len(payload)
         if self._bursts.random() < (c.burst_exit if self.bad else c.burst_enter):
             self.bad = not self.bad
+        if len(payload) > c.mtu:
+            self.stats.too_large += 1
+            return
         left = now
         if c.rate < math.inf:
             waited = max(self._free - now, 0.0)

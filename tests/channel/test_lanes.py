@@ -170,7 +170,7 @@ def test_room_is_what_push_finds() -> None:
     ("fields", "named"),
     [
         ({"priority": 8}, "priority: 8"),
-        ({"priority": -1}, "priority: -1"),
+        ({"priority": -2}, "priority: -2"),
         ({"weight": 0}, "weight: 0"),
         ({"weight": 65}, "weight: 65"),
         ({"send_rate": 50.0}, "send_rate: 50.0"),
