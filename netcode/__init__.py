@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ServerFull,
         TableFull,
         TokenError,
+        TransferFailed,
         UnknownEntity,
     )
     from netcode.joining import connect
@@ -59,11 +60,12 @@ if TYPE_CHECKING:
     from netcode.server import NoInput, Server
     from netcode.session import ConnectionStats, ServerLimits
     from netcode.shell.drains import Drain
-    from netcode.shell.events import Disconnected, Joined, Left, Message, Received
+    from netcode.shell.events import Disconnected, Joined, Left, Message, Offered, Received
     from netcode.shell.player import Player
     from netcode.shell.requests import Request
     from netcode.shell.stats import ServerStats
     from netcode.shell.tick import Tick
+    from netcode.shell.transfers import IncomingTransfer, OutgoingTransfer, Progress
     from netcode.shell.world import Entity
 
 __version__ = "0.1.0"
@@ -83,6 +85,7 @@ __all__ = [  # noqa: RUF022 (grouped by floor)
     "ServerFull",
     "TableFull",
     "TokenError",
+    "TransferFailed",
     "UnknownEntity",
     # bits
     "BitReader",
@@ -123,11 +126,15 @@ __all__ = [  # noqa: RUF022 (grouped by floor)
     "Disconnected",
     "Drain",
     "Entity",
+    "IncomingTransfer",
     "Joined",
     "Left",
     "Message",
     "NoInput",
+    "Offered",
+    "OutgoingTransfer",
     "Player",
+    "Progress",
     "Received",
     "Request",
     "Server",
@@ -155,6 +162,7 @@ HOMES = {
         "ServerFull",
         "TableFull",
         "TokenError",
+        "TransferFailed",
         "UnknownEntity",
     ),
     "netcode.joining": ("connect",),
@@ -180,11 +188,19 @@ HOMES = {
     "netcode.server": ("NoInput", "Server"),
     "netcode.session": ("ConnectionStats", "ServerLimits"),
     "netcode.shell.drains": ("Drain",),
-    "netcode.shell.events": ("Disconnected", "Joined", "Left", "Message", "Received"),
+    "netcode.shell.events": (
+        "Disconnected",
+        "Joined",
+        "Left",
+        "Message",
+        "Offered",
+        "Received",
+    ),
     "netcode.shell.player": ("Player",),
     "netcode.shell.requests": ("Request",),
     "netcode.shell.stats": ("ServerStats",),
     "netcode.shell.tick": ("Tick",),
+    "netcode.shell.transfers": ("IncomingTransfer", "OutgoingTransfer", "Progress"),
     "netcode.shell.world": ("Entity",),
 }
 ORIGINS = {name: module for module, names in HOMES.items() for name in names}

@@ -25,6 +25,7 @@ from netcode.shell.drains import Drain
 from netcode.shell.pacing import Watch
 from netcode.shell.requests import Request
 from netcode.shell.schedule import TickSchedule
+from netcode.shell.transfers import OutgoingTransfer
 
 __all__ = ["AsyncClient", "connect"]
 
@@ -59,7 +60,7 @@ class AsyncClient(Client[I], Generic[I]):
                 yield schedule.number
             await asyncio.sleep(0)
 
-    def wait_for(self, request: Request[Any] | Drain) -> None:
+    def wait_for(self, request: Request[Any] | Drain | OutgoingTransfer) -> None:
         """Nothing to do: the event loop brings the reply, or the room, to those who await it."""
 
     def close(self) -> None:

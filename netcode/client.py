@@ -5,13 +5,14 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar, overload
+from typing import Any, BinaryIO, Final, Generic, Self, TypeVar, overload
 
 from netcode.errors import ChannelFull, ConfigError, ConnectionClosed, DecodeError
-from netcode.replication.hello import Bye, Welcome, parse_control
+from netcode.replication.hello import TRANSFER, Bye, Welcome, parse_control
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputSender, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
@@ -19,11 +20,12 @@ from netcode.session import ClientEndpoint, ConnectionStats
 from netcode.session import Disconnected as SessionDisconnected
 from netcode.shell.channels import ChannelNames
 from netcode.shell.drains import Drain, DrainTable
-from netcode.shell.events import Disconnected, Received
+from netcode.shell.events import Disconnected, Offered, Received
 from netcode.shell.host import Host
 from netcode.shell.pacing import refuse_event_loop
 from netcode.shell.requests import Request, RequestTable
 from netcode.shell.schedule import TickSchedule
+from netcode.shell.transfers import IncomingTransfer, OutgoingTransfer, Stream, TransferDesk
 from netcode.shell.world import Entity, World
 
 __all__ = ["Client", "Entity"]
@@ -49,7 +51,8 @@ class Client(Generic[I]):
     end of the block.
 
     Attributes:
-        events: what arrived in the last ``update``: Received and, at the end, Disconnected.
+        events: what arrived in the last ``update``: Received, Offered and, at the end,
+            Disconnected.
         connected: False once the connection ended; ``reason`` then says why.
         index: this client's slot on the server.
     """
@@ -74,10 +77,13 @@ class Client(Generic[I]):
         self.input_codec = None if input_schema is None else input_schema.codec_for(input_version)
         self.world = world
         self.index = welcome.client_index
-        self.events: list[Received | Disconnected] = []
-        self.arrived: list[Received | Disconnected] = []
+        self.events: list[Received | Offered | Disconnected] = []
+        self.arrived: list[Received | Offered | Disconnected] = []
         self.requests = RequestTable()
         self.drains = DrainTable()
+        self.transfers = TransferDesk(
+            channels.transfers, self.push_now, self.wait_for, self.take_offer
+        )
         self.inputs = InputSender()
         self.input_tick = welcome.tick
         self.schedule = TickSchedule(welcome.tick_rate)
@@ -192,6 +198,38 @@ class Client(Generic[I]):
         number, size = self.channels.room(channel, size)
         return self.drains.open(number, size, self.room, self.wait_for)
 
+    def send_file(
+        self, file: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+    ) -> OutgoingTransfer:
+        """Send a file, given by its path or open for reading bytes, from where it stands.
+
+        It waits until the other end accepts it, and leaves when no other channel has something to
+        send. One piece of it is in memory here, and half a MiB in the queue. A file given by its
+        path is closed at the end.
+
+        Args:
+            file: what to send; it is read while ticks go by, so it should be on a local disk.
+            name: what the other end is told, up to 200 bytes; None: the file's own, without its
+                folders.
+
+        Raises OSError, ConfigError for a wrong argument, ChannelFull when 16 transfers are under
+        way, and ConnectionClosed after the end.
+        """
+        self.check()
+        return self.transfers.send_file(file, name)
+
+    def send_stream(
+        self, stream: Stream, *, name: str = "", total: int | None = None
+    ) -> OutgoingTransfer:
+        """Send pieces of bytes, as an iterable gives them, or, on an event loop, an asynchronous
+        one: it is asked for one piece at a time, when the one before it is sent.
+
+        ``total``: bytes in all, if it is known; a stream that has less fails, of one that has more
+        the rest is left. Else as ``send_file``.
+        """
+        self.check()
+        return self.transfers.send_stream(stream, name, total)
+
     @overload
     def request(
         self,
@@ -288,6 +326,7 @@ class Client(Generic[I]):
         self.reason = reason
         self.requests.close(reason)
         self.drains.close(reason)
+        self.transfers.close()
         self.arrived.append(Disconnected(reason))
 
     def poll(self) -> None:
@@ -317,10 +356,17 @@ class Client(Generic[I]):
             self.requests.expire(now)
         if self.drains.waiting:
             self.drains.look(self.room)
+        self.pump_transfers()
         del self.arrived[:-MAX_EVENTS]
 
     def take_message(self, channel: int, data: bytes) -> None:
         try:
+            if channel == self.channels.transfers:
+                self.transfers.receive(data, data_channel=True)
+                return
+            if channel == 0 and data[:1] == bytes([TRANSFER]):
+                self.transfers.receive(data[1:], data_channel=False)
+                return
             if channel == 0:
                 control = parse_control(data)
                 if isinstance(control, Bye):
@@ -383,7 +429,24 @@ class Client(Generic[I]):
             except ConnectionClosed:
                 return False
 
-    def wait_for(self, request: Request[Any] | Drain) -> None:
+    def push_now(self, channel: int, data: bytes) -> bool:
+        """Push if the queue takes it."""
+        with self.host.lock:
+            try:
+                self.endpoint.push(channel, data)
+            except (ChannelFull, ConnectionClosed):
+                return False
+        return True
+
+    def pump_transfers(self) -> None:
+        if not self.transfers.idle:
+            self.transfers.pump()
+            self.host.flush()
+
+    def take_offer(self, transfer: IncomingTransfer) -> None:
+        self.arrived.append(Offered(transfer))
+
+    def wait_for(self, request: Request[Any] | Drain | OutgoingTransfer) -> None:
         """Pump until ``request`` is done: its ``result`` at a client without event loop."""
         refuse_event_loop("await")
         self.host.flush()

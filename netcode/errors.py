@@ -12,6 +12,7 @@
     │   └── ConnectTimeout(TimeoutError)  nobody answered; lists the likely causes
     ├── ConnectionClosed(ConnectionError) the connection was there and is no more
     ├── ChannelFull                       a send queue reached its limit; try again later
+    ├── TransferFailed                    a file or a stream did not arrive whole
     ├── TableFull                         every slot of a table is taken
     └── UnknownEntity(KeyError)           the entity is gone, or never was in this table
 
@@ -37,6 +38,7 @@ __all__ = [
     "ServerFull",
     "TableFull",
     "TokenError",
+    "TransferFailed",
     "UnknownEntity",
 ]
 
@@ -149,6 +151,18 @@ class ChannelFull(NetcodeError):
         self.channel = channel
         self.size = size
         self.limit = limit
+
+
+class TransferFailed(NetcodeError):
+    """A file or a stream did not arrive whole.
+
+    Attributes:
+        reason: why, a member of ``netcode.channel.TransferReason`` in lower case.
+    """
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class TableFull(NetcodeError):

@@ -1,13 +1,16 @@
 """Packets, acks, channels and fragments: reliable UDP for bytes of any schema.
 
 Rooms, from the ground up: sequence, acks, config, settings, inbox, frames, recovery, congestion,
-path, outgoing, incoming, state, sender, judge, receiver, connection, stats, endpoint.
+path, outgoing, incoming, state, sender, judge, receiver, connection, stats, endpoint, notes,
+transfers.
 """
 
 from netcode.channel.config import ChannelConfig, DeliveryMode, TransportConfig
 from netcode.channel.endpoint import ChannelEndpoint, Frame, Message
 from netcode.channel.frames import REFUSALS
+from netcode.channel.notes import TransferReason
 from netcode.channel.stats import ChannelStats
+from netcode.channel.transfers import Transfers
 
 __all__ = [
     "REFUSALS",
@@ -17,5 +20,7 @@ __all__ = [
     "DeliveryMode",
     "Frame",
     "Message",
+    "TransferReason",
+    "Transfers",
     "TransportConfig",
 ]

@@ -6,6 +6,8 @@ Control messages, on channel 0 (reliable and ordered), the first byte is the kin
     2 WELCOME  server to client: who you are, tick rate and tick, the versions, the tables
     3 REFUSE   server to client: the server's schemas, in words, then it disconnects
     4 BYE      either way: why the connection is about to end
+    5 TRANSFER either way: a note of the receiving end of a transfer, see netcode.channel.notes;
+               it is not parsed here
 
 The client offers the hashes of every version that its classes describe, the server picks the
 newest that it knows as well. So either end may be the older one. It also offers the trained
@@ -30,6 +32,7 @@ __all__ = [
     "MAX_MODELS",
     "MAX_VERSIONS",
     "REVISION",
+    "TRANSFER",
     "Bye",
     "Described",
     "Hello",
@@ -48,6 +51,7 @@ HELLO: Final = 1
 WELCOME: Final = 2
 REFUSE: Final = 3
 BYE: Final = 4
+TRANSFER: Final = 5
 
 MODEL_COMMON: Final = 1
 MODEL_MISSED: Final = 2

@@ -9,6 +9,8 @@ The rooms, each of which may use those before it:
 ``requests``    requests that wait for their reply
 ``drains``      waiting for room in a send queue
 ``refusals``    what the operator reads in the log
+``sources``     where an outgoing transfer reads
+``transfers``   files and streams, as game code sees them
 ``events``      what happens to a server and to a client
 ``host``        an endpoint, its back end, and their lock
 ``slices``      the same for a server, whose ticks leave in slices

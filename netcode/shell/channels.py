@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
-from netcode.channel import ChannelConfig, TransportConfig
+from netcode.channel import ChannelConfig, DeliveryMode, TransportConfig
+from netcode.channel.config import MAX_CHANNELS
+from netcode.channel.notes import MAX_DATA
 from netcode.errors import ConfigError
 
 __all__ = ["ChannelNames", "Channels"]
@@ -13,8 +17,21 @@ Channels = Sequence[ChannelConfig] | TransportConfig
 """The application's channels, or everything about the transport. Both ends need the same."""
 
 
+TRANSFERS: Final = ChannelConfig(
+    name="transfers",
+    max_message=MAX_DATA + 16,
+    queue_bytes=1 << 19,
+    window_messages=1024,
+    window_bytes=1 << 19,
+    priority=-1,
+)
+"""The channel of files and streams, behind the application's: all of those go before it. It is as
+fast as half a MiB each round trip."""
+
+
 class ChannelNames:
-    """The names of an application's channels; number 0 is the library's own.
+    """The names of an application's channels; number 0 is the library's own, and so is the last,
+    for transfers: TRANSFERS, or what the application has put there by that name.
 
     The default is one channel "reliable" (ordered) and one "unreliable".
     """
@@ -27,9 +44,33 @@ class ChannelNames:
         else:
             control = TransportConfig().channels[0]
             self.config = TransportConfig(channels=(control, *channels))
-        self.names = tuple(each.name for each in self.config.channels)
+        self.transfers = self.add_transfers()
+        self.names = tuple(
+            each.name for n, each in enumerate(self.config.channels) if n != self.transfers
+        )
         if len(self.names) < 2:
             raise ConfigError("channels= is empty; leave it out for the default channels")
+
+    def add_transfers(self) -> int | None:
+        """The number of the transfers' channel, or None when there is no room for one."""
+        channels = self.config.channels
+        last = channels[-1]
+        if last.name == TRANSFERS.name and len(channels) > 1:
+            if (
+                last.mode is not DeliveryMode.RELIABLE_ORDERED
+                or last.max_message < TRANSFERS.max_message
+            ):
+                raise ConfigError(
+                    f"channels: {TRANSFERS.name!r} must be reliable and ordered, with max_message "
+                    f"{TRANSFERS.max_message} or more"
+                )
+            return len(channels) - 1
+        if any(each.name == TRANSFERS.name for each in channels):
+            raise ConfigError(f"channels: {TRANSFERS.name!r} must be the last")
+        if len(channels) == MAX_CHANNELS:
+            return None
+        self.config = replace(self.config, channels=(*channels, TRANSFERS))
+        return len(channels)
 
     def number(self, name: str) -> int:
         """ConfigError for a name there is none of."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from netcode.errors import ConfigError
 from netcode.replication.messages import Kind
 from netcode.schema import Schema
+from netcode.shell.transfers import IncomingTransfer
 
 if TYPE_CHECKING:
     from netcode.shell.player import Player
 
-__all__ = ["Disconnected", "Joined", "Left", "Message", "Received"]
+__all__ = ["Disconnected", "Joined", "Left", "Message", "Offered", "Received"]
 
 I = TypeVar("I", bound=Schema)  # noqa: E741
 
@@ -72,6 +73,14 @@ class Received:
         if not self.is_request:
             raise ConfigError(f"{type(self.message).__name__} was sent, not requested")
         self.client.transmit(message, self.channel, Kind.REPLY, self.correlation)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The other end wants to send a file or a stream: ``transfer.accept(limit)`` or
+    ``transfer.cancel()``. Of a player, ``transfer.player``."""
+
+    transfer: IncomingTransfer
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, overload
 
 from netcode.errors import ConnectionClosed
 from netcode.replication.inputs import InputQueue
@@ -11,6 +12,7 @@ from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
 from netcode.shell.drains import Drain, DrainTable
 from netcode.shell.requests import Request, RequestTable
+from netcode.shell.transfers import OutgoingTransfer, Stream, TransferDesk
 
 if TYPE_CHECKING:
     from netcode.session import ConnectionStats
@@ -36,7 +38,7 @@ class Player(Generic[I]):
 
     __slots__ = ("address", "client_id", "connected", "drains", "entity", "frames", "index",
                  "queue", "registry", "requests", "server", "strikes", "tables", "told",
-                 "user_data")  # fmt: skip
+                 "transfers", "user_data")  # fmt: skip
 
     def __init__(
         self,
@@ -61,6 +63,10 @@ class Player(Generic[I]):
         self.tables = tables
         self.requests = RequestTable()
         self.drains = DrainTable()
+        self.transfers = TransferDesk(
+            server.channels.transfers, partial(server.push_now, self), no_wait, server.take_offer,
+            self,
+        )  # fmt: skip
         self.strikes = 0
         self.frames = 0
         self.told = False
@@ -118,6 +124,38 @@ class Player(Generic[I]):
         number, size = server.channels.room(channel, size)
         return self.drains.open(number, size, partial(server.has_room, self), no_wait)
 
+    def send_file(
+        self, file: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+    ) -> OutgoingTransfer:
+        """Send a file, given by its path or open for reading bytes, from where it stands.
+
+        It waits until the other end accepts it, and leaves when no other channel has something to
+        send. One piece of it is in memory here, and half a MiB in the queue. A file given by its
+        path is closed at the end.
+
+        Args:
+            file: what to send; it is read while ticks go by, so it should be on a local disk.
+            name: what the other end is told, up to 200 bytes; None: the file's own, without its
+                folders.
+
+        Raises OSError, ConfigError for a wrong argument, ChannelFull when 16 transfers are under
+        way, and ConnectionClosed when the player left.
+        """
+        self.check_connected()
+        return self.transfers.send_file(file, name)
+
+    def send_stream(
+        self, stream: Stream, *, name: str = "", total: int | None = None
+    ) -> OutgoingTransfer:
+        """Send pieces of bytes, as an iterable gives them, or, on an event loop, an asynchronous
+        one: it is asked for one piece at a time, when the one before it is sent.
+
+        ``total``: bytes in all, if it is known; a stream that has less fails, of one that has more
+        the rest is left. Else as ``send_file``.
+        """
+        self.check_connected()
+        return self.transfers.send_stream(stream, name, total)
+
     @overload
     def request(
         self,
@@ -173,5 +211,5 @@ class Player(Generic[I]):
             raise ConnectionClosed(f"player {self.index} has left", reason="left")
 
 
-def no_wait(request: Request[Any] | Drain) -> None:
+def no_wait(request: object) -> None:
     """A server cannot stand still for one player: its replies come with the ticks."""

@@ -18,7 +18,7 @@ from netcode.errors import (
 )
 from netcode.replication import Sender, Table
 from netcode.replication.contract import Contract, Spoken
-from netcode.replication.hello import Bye
+from netcode.replication.hello import TRANSFER, Bye
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputQueue, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.replication.models import Models, TableModels
@@ -32,7 +32,7 @@ from netcode.session import (
     ServerEndpoint,
 )
 from netcode.shell.channels import ChannelNames
-from netcode.shell.events import Joined, Left, Message
+from netcode.shell.events import Joined, Left, Message, Offered
 from netcode.shell.host import Host, epoch_of
 from netcode.shell.player import Player
 from netcode.shell.reception import HELLO_SECONDS, Guest, Reception
@@ -40,6 +40,7 @@ from netcode.shell.refusals import RefusalLog, Throttle
 from netcode.shell.schedule import TickSchedule
 from netcode.shell.stats import ServerStats
 from netcode.shell.tick import Tick
+from netcode.shell.transfers import IncomingTransfer
 
 __all__ = ["ServerLoop", "open_servers"]
 
@@ -91,11 +92,12 @@ class ServerLoop(Generic[I]):
         self.models: dict[type[Schema], TableModels] = {}
         self.roster: dict[int, Player[I]] = {}
         self.present: list[Player[I]] = []
-        self.inbox: list[Joined[I] | Left[I] | Message[I]] = []
+        self.inbox: list[Joined[I] | Left[I] | Message[I] | Offered] = []
         self.inbox_bytes = 0
         self.faults: dict[str, int] = dict.fromkeys(
             (
                 "control_malformed",
+                "transfer_malformed",
                 "message_malformed",
                 "input_malformed",
                 "frame_malformed",
@@ -173,6 +175,7 @@ class ServerLoop(Generic[I]):
             for player in self.roster.values():
                 if player.requests.waiting:
                     player.requests.expire(now)
+        self.pump_transfers()
 
     def begin_tick(self) -> Tick[I]:
         self.began = self.clock()
@@ -266,6 +269,13 @@ class ServerLoop(Generic[I]):
         assert self.reception is not None
         player = self.roster.get(index)
         try:
+            fault = "transfer_malformed"
+            if player is not None and channel == self.channels.transfers:
+                player.transfers.receive(data, data_channel=True)
+                return
+            if player is not None and channel == 0 and data[:1] == bytes([TRANSFER]):
+                player.transfers.receive(data[1:], data_channel=False)
+                return
             if channel == 0:
                 fault = "control_malformed"
                 admitted = self.reception.hear(index, data, self.schedule.number, now)
@@ -334,6 +344,7 @@ class ServerLoop(Generic[I]):
         player.connected = False
         player.requests.close(reason)
         player.drains.close(reason)
+        player.transfers.close()
         if self.sender is not None:
             self.sender.remove(index)
         self.inbox.append(Left(player, reason))
@@ -373,6 +384,28 @@ class ServerLoop(Generic[I]):
             if not self.closed and player.connected:
                 with contextlib.suppress(ConnectionClosed):
                     self.endpoint.push(player.index, channel, data)
+
+    def push_now(self, player: Player[I], channel: int, data: bytes) -> bool:
+        """Push if the queue takes it."""
+        with self.host.lock:
+            if self.closed or not player.connected:
+                return False
+            try:
+                self.endpoint.push(player.index, channel, data)
+            except (ChannelFull, ConnectionClosed):
+                return False
+        return True
+
+    def pump_transfers(self) -> None:
+        """Push what the queues of those take who have transfers under way."""
+        busy = [player for player in self.roster.values() if not player.transfers.idle]
+        for player in busy:
+            player.transfers.pump()
+        if busy:
+            self.host.flush()
+
+    def take_offer(self, transfer: IncomingTransfer) -> None:
+        self.inbox.append(Offered(transfer))
 
     def has_room(self, player: Player[I], channel: int, size: int) -> bool:
         """Whether a queue takes so much; that of one who is gone takes nothing."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netcode.schema import Schema
-from netcode.shell.events import Joined, Left, Message
+from netcode.shell.events import Joined, Left, Message, Offered
 
 if TYPE_CHECKING:
     from netcode.shell.player import Player
@@ -36,7 +36,7 @@ class Tick(Generic[I]):
         self,
         number: int,
         dt: float,
-        events: list[Joined[I] | Left[I] | Message[I]],
+        events: list[Joined[I] | Left[I] | Message[I] | Offered],
         players: list[Player[I]],
         input_schema: type[I] | None,
         *,
