@@ -52,7 +52,7 @@ def way_rate(before: WayStats, after: WayStats, seconds: float) -> WayRate:
     pushed = after.pushed - before.pushed
     gone = sum(
         getattr(after, name) - getattr(before, name)
-        for name in ("lost", "queue_dropped", "overflowed")
+        for name in ("lost", "too_large", "queue_dropped", "overflowed")
     )
     passed = pushed - gone
     return WayRate(
@@ -140,7 +140,7 @@ class Meter:
         }
         for way in ("up", "down"):
             total: WayStats = getattr(stats, way)
-            gone = total.lost + total.queue_dropped + total.overflowed
+            gone = total.lost + total.too_large + total.queue_dropped + total.overflowed
             share = 100 * gone / total.pushed if total.pushed else 0.0
             mean = total.delay / (total.pushed - gone) if total.pushed > gone else math.nan
             delay = "" if math.isnan(mean) else f", {mean * 1e3:.1f} ms on average"

@@ -51,6 +51,7 @@ HELP: Final = {
     "overhead": "bytes of headers that each datagram takes of the rate",
     "queue": "bytes that wait at the bottleneck: 64KiB",
     "queue_time": "the same in seconds: 200ms",
+    "mtu": "bytes of the largest datagram that passes: 1200; inf for any",
 }
 
 
