@@ -22,6 +22,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from netcode.schema.assembly cimport Assembly
+from netcode.schema.direct cimport encode_direct, is_direct
 from netcode.schema.lanes cimport dequantize_lanes, quantize_lanes
 from netcode.schema.ops cimport (
     FAULT_NONE,
@@ -32,6 +33,7 @@ from netcode.schema.ops cimport (
     fail_bit,
     fault,
     op,
+    program,
 )
 from netcode.schema.packer cimport (
     PACK_SLACK,
@@ -165,7 +167,16 @@ cdef class Codec:
         cdef uint8_t *data = stack
         cdef PyObject *result = NULL
         cdef encoder e
-        if self.assembly.code.bits_max > 8 * STACK_BYTES:
+        cdef packer out
+        cdef const program *code = &self.assembly.code
+        cdef const op *end = code.ops + code.size
+        if code.bits_max <= 8 * STACK_BYTES and is_direct(code.ops, code.size, code.cls, obj):
+            pack_init(&out, data)
+            if encode_direct(code, &out, code.ops, end, obj) == end:
+                result = raw_bytes(<char *>data, pack_finish(&out) - data)
+                if result != NULL:
+                    return owned(result)
+        if code.bits_max > 8 * STACK_BYTES:
             data = allocate(<size_t>(self.assembly.code.bits_max // 8 + 1))
         start_encoder(&e, self.assembly, data)
         if encode_object(&e, obj) == 0:

@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr
 
 from netcode.bits.quantize cimport in_range, quantize_in_range
+from netcode.schema.direct cimport encode_direct, is_direct
 from netcode.schema.ops cimport (
     FAULT_CHANGED,
     FAULT_COMPONENTS,
@@ -534,13 +535,6 @@ cdef int encode_fields(
     return -1 if e.error.code else 0
 
 
-cdef inline bint is_direct(
-    const op *first, int32_t count, PyTypeObject *cls, PyObject *o
-) noexcept:
-    """May the fields of ``o`` be read through slots?"""
-    return Py_TYPE(o) == cls and count > 0 and first.slot >= 0
-
-
 cdef int refuse_attribute(encoder *e, const op *at, int32_t part) noexcept:
     """An attribute could not be read; returns -1."""
     if PyErr_ExceptionMatches(PyExc_AttributeError):
@@ -551,10 +545,14 @@ cdef int refuse_attribute(encoder *e, const op *at, int32_t part) noexcept:
 
 cdef int encode_object(encoder *e, PyObject *o) noexcept:
     """Append one object; -1 and ``e.error`` when a field refuses its value."""
-    cdef const op *first = e.code.ops
-    return encode_fields(
-        e, first, first + e.code.size, o, NULL, is_direct(first, e.code.size, e.code.cls, o)
-    )
+    cdef const op *at = e.code.ops
+    cdef const op *end = at + e.code.size
+    cdef bint direct = is_direct(at, e.code.size, e.code.cls, o)
+    if direct:
+        at = encode_direct(e.code, &e.out, at, end, o)
+        if at == end:
+            return 0
+    return encode_fields(e, at, end, o, NULL, direct)
 
 
 cdef int encode_field(encoder *e, const op *at, PyObject *value) noexcept:
