@@ -114,7 +114,7 @@ def test_a_decoder_that_writes_elsewhere_is_found(monkeypatch: pytest.MonkeyPatc
             out[-1:]["x"] = 1
         return rows
 
-    monkeypatch.setattr(Grids, "decode_records", spill)
+    monkeypatch.setattr(Grids, "_decode_records", spill)
     with pytest.raises(Finding, match="touches rows that it does not fill"):
         attack(one.check_list, one.lists)
 
