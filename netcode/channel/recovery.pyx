@@ -9,7 +9,7 @@ __all__: list[str] = []
 cdef double INITIAL_RTT = 0.1          # a guess only for the first probe timeout
 cdef double GRANULARITY = 0.001
 cdef double RTT_LEAST = 1e-9
-cdef double PROBE_INTERVAL_MAX = 2.0   # back-off stops here: a game would rather know
+cdef double PROBE_INTERVAL_MAX = 0.5   # back-off stops here: a game waits for each of them
 cdef double LOSS_GAIN = 1.0 / 64
 cdef enum:
     FIRST_CAPACITY = 16

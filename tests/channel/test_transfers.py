@@ -147,14 +147,15 @@ def test_any_mixture_ends_and_says_the_truth(
                 theirs.accept(most, window)
                 key = (here, theirs.id)
                 assert len(theirs.data) <= window
+                busy = busy or bool(theirs.data)  # taking it may bring a grant
                 got.setdefault(key, bytearray()).extend(theirs.read(chance.randrange(1, 9000)))
                 if chance.random() < 0.002:
                     stopped.add(key)
+                    busy = True
                     if chance.random() < 0.5:
                         theirs.refuse(TransferReason.CANCELLED)
                     else:
                         sent[key][1].stop(TransferReason.CANCELLED)
-                busy = busy or bool(theirs.data)
         if not busy:
             break
     for end in pair.ends:
