@@ -18,6 +18,7 @@ The rooms, each using only those before it:
     store       single values in NumPy memory
     python      the C API on borrowed pointers
     writing     objects to bits
+    direct      the same for values that are just what is expected
     reading     bits to objects
     rows        NumPy rows to bits and back
     gather      values of a block of rows to codes

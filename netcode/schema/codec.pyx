@@ -53,7 +53,7 @@ from netcode.schema.reading cimport decode_object, decoder
 from netcode.schema.rows cimport table_view
 from netcode.schema.simd cimport decode_blocks, encode_blocks
 from netcode.schema.tables cimport field_offsets, view_columns, view_records
-from netcode.schema.writing cimport encode_field, encode_object, encoder
+from netcode.schema.writing cimport encode_field, encode_object, encode_rest, encoder
 
 import numpy
 
@@ -169,22 +169,27 @@ cdef class Codec:
         cdef encoder e
         cdef packer out
         cdef const program *code = &self.assembly.code
-        cdef const op *end = code.ops + code.size
-        if code.bits_max <= 8 * STACK_BYTES and is_direct(code.ops, code.size, code.cls, obj):
-            pack_init(&out, data)
-            if encode_direct(code, &out, code.ops, end, obj) == end:
-                result = raw_bytes(<char *>data, pack_finish(&out) - data)
-                if result != NULL:
-                    return owned(result)
+        cdef const op *at = code.ops
+        cdef const op *end = at + code.size
+        cdef bint direct = is_direct(at, code.size, code.cls, obj)
+        cdef int status = 0
         if code.bits_max > 8 * STACK_BYTES:
-            data = allocate(<size_t>(self.assembly.code.bits_max // 8 + 1))
-        start_encoder(&e, self.assembly, data)
-        if encode_object(&e, obj) == 0:
-            result = raw_bytes(<char *>data, pack_finish(&e.out) - data)
-            self.clamp_count += e.clamped
+            data = allocate(<size_t>(code.bits_max // 8 + 1))
+        pack_init(&out, data)
+        if direct:
+            at = encode_direct(code, &out, at, end, obj)
+        if not direct or at < end:
+            start_encoder(&e, self.assembly, data)
+            e.out = out
+            status = encode_rest(&e, at, obj) if direct else encode_object(&e, obj)
+            out = e.out
+            if status == 0:
+                self.clamp_count += e.clamped
+        if status == 0:
+            result = raw_bytes(<char *>data, pack_finish(&out) - data)
         if data != stack:
             free(data)
-        if result == NULL:
+        if status:
             self.assembly.raise_encode(&e.error, -1)
         return owned(result)
 

@@ -11,13 +11,17 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from netcode.bits.quantize cimport in_range, quantize_in_range
 from netcode.schema.ops cimport (
     FAULT_NONE,
+    OP_ANGLE,
     OP_BOOLS,
+    OP_ENUM,
+    OP_FLOAT32,
     OP_OPTIONAL,
     OP_QUANTIZED,
     OP_QUAT,
     OP_UINT,
     OP_VARUINT,
     OP_VECTOR,
+    member_table,
     op,
     program,
     run_item,
@@ -39,6 +43,11 @@ from netcode.schema.python cimport (
     unlikely,
 )
 from netcode.schema.rotation cimport quat_code
+from netcode.schema.values cimport float_code
+
+
+cdef enum:
+    FEW_MEMBERS = 8    # looked for one by one
 
 
 cdef inline bint is_direct(
@@ -117,6 +126,15 @@ cdef inline bint direct_bools(
     return odd == 0
 
 
+cdef inline uint64_t member_code(const member_table *table, PyObject *o) noexcept:
+    """The code of one of the first members of an enum, or FEW_MEMBERS."""
+    cdef uint64_t i
+    for i in range(table.size if table.size < FEW_MEMBERS else FEW_MEMBERS):
+        if table.members[i] == o:
+            return i
+    return FEW_MEMBERS
+
+
 cdef inline const op *encode_direct(
     const program *code, packer *to, const op *at, const op *end, PyObject *owner
 ) noexcept:
@@ -125,6 +143,7 @@ cdef inline const op *encode_direct(
     cdef PyObject *o
     cdef int64_t number = 0
     cdef uint64_t value = 0
+    cdef uint64_t clamped = 0
     cdef uint32_t bits
     while at < end:
         o = SLOT(owner, at.slot)
@@ -165,6 +184,15 @@ cdef inline const op *encode_direct(
             if unlikely(not in_range(&at.grid, PyFloat_AS_DOUBLE(o))):
                 break
             value = quantize_in_range(&at.grid, PyFloat_AS_DOUBLE(o))
+        elif at.kind == OP_ANGLE or at.kind == OP_FLOAT32:
+            if unlikely(not PyFloat_CheckExact(o)):
+                break
+            if unlikely(float_code(at, PyFloat_AS_DOUBLE(o), &value, &clamped)):
+                break
+        elif at.kind == OP_ENUM:
+            value = member_code(&code.tables[at.table], o)
+            if unlikely(value == FEW_MEMBERS):
+                break
         else:
             break
         pack(&out, value, bits)

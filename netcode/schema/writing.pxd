@@ -17,4 +17,5 @@ cdef struct encoder:
 
 
 cdef int encode_object(encoder *e, PyObject *o) noexcept
+cdef int encode_rest(encoder *e, const op *at, PyObject *o) noexcept
 cdef int encode_field(encoder *e, const op *at, PyObject *value) noexcept

@@ -555,6 +555,11 @@ cdef int encode_object(encoder *e, PyObject *o) noexcept:
     return encode_fields(e, at, end, o, NULL, direct)
 
 
+cdef int encode_rest(encoder *e, const op *at, PyObject *o) noexcept:
+    """As ``encode_object`` from ``at`` on, where ``encode_direct`` stopped."""
+    return encode_fields(e, at, e.code.ops + e.code.size, o, NULL, True)
+
+
 cdef int encode_field(encoder *e, const op *at, PyObject *value) noexcept:
     """Append ``value`` as the one field ``at``; -1 and ``e.error`` when it does not fit."""
     cdef op one = at[0]
