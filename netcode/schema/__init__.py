@@ -17,8 +17,8 @@ The rooms, each using only those before it:
     rotation    quaternions to codes and back
     store       single values in NumPy memory
     python      the C API on borrowed pointers
+    direct      objects to bits, where values are just what is expected
     writing     objects to bits
-    direct      the same for values that are just what is expected
     reading     bits to objects
     rows        NumPy rows to bits and back
     gather      values of a block of rows to codes
