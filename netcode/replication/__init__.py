@@ -17,7 +17,8 @@ Rooms, each using only those above it:
     hello     what is said before any state
     models    trained models of tables
     contract  the schemas of both ends compared
-    inputs    input frames
+    inputs       input frames
+    input_queue  the queue that they feed
 """
 
 from netcode.replication.receiver import Receiver

@@ -1,4 +1,4 @@
-"""Inputs on their way to the server: redundant frames, and a queue that feeds one a tick.
+"""Inputs on their way to the server: redundant frames, which ``input_queue`` reads.
 
 Input frame (0x44, client to server), newest input first:
 
@@ -21,16 +21,12 @@ Time frame (0x45, server to client):
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from netcode.errors import DecodeError
 from netcode.replication.octets import OctetReader, put_varint
 
-__all__ = ["INPUT_FRAME", "TIME_FRAME", "InputQueue", "InputSender", "TimeFrame"]
-
-I = TypeVar("I")  # noqa: E741
+__all__ = ["INPUT_FRAME", "TIME_FRAME", "InputSender", "TimeFrame"]
 
 INPUT_FRAME: Final = 0x44
 TIME_FRAME: Final = 0x45
@@ -109,69 +105,6 @@ class InputSender:
             out += put_varint(len(run.encoded))
             out += run.encoded
         return bytes(out)
-
-
-class InputQueue(Generic[I]):
-    """One player's inputs on the server.
-
-    ``take`` gives the input of this tick: the next in line, or the last one again when
-    none has arrived. ``applied`` is the tick of the last input taken, ``received`` of the
-    newest that arrived; both are 0 before any.
-    """
-
-    __slots__ = (
-        "applied", "current", "decode", "received", "repeated", "runs", "skipped", "waiting"
-    )  # fmt: skip
-
-    def __init__(self, decode: Callable[[bytes], I], first: I) -> None:
-        self.decode = decode
-        self.current = first
-        self.applied = 0
-        self.received = 0
-        self.repeated = 0
-        self.runs = 0
-        self.skipped = 0
-        self.waiting: collections.deque[tuple[int, I]] = collections.deque(maxlen=MAX_QUEUED)
-
-    def receive(self, frame: bytes) -> None:
-        """Take in a frame whole, or raise DecodeError and change nothing."""
-        if self.runs >= RUNS_PER_TICK:
-            return
-        reader = OctetReader(frame)
-        tick = newest = reader.varint()
-        size = len(frame)
-        fresh: list[tuple[int, I]] = []
-        count = 0
-        while True:
-            run = reader.byte()
-            self.runs += 1
-            encoded = reader.take(reader.varint(MAX_FRAME))
-            count += run
-            if run == 0 or count > MAX_REDUNDANT or count > newest:
-                raise DecodeError(f"a run of {run} inputs, {count} in all")
-            if tick > self.received:
-                value = self.decode(encoded)
-                oldest = max(tick - run, self.received)
-                fresh.extend((each, value) for each in range(tick, oldest, -1))
-            tick -= run
-            if reader.offset == size:
-                break
-        if fresh:
-            self.skipped += max(0, len(self.waiting) + len(fresh) - MAX_QUEUED)
-            self.waiting.extend(reversed(fresh))
-            self.received = newest
-
-    def take(self) -> I:
-        self.runs = 0
-        waiting = self.waiting
-        if not waiting:
-            self.repeated += 1
-            return self.current
-        if len(waiting) > TARGET_QUEUED + 1:
-            waiting.popleft()
-            self.skipped += 1
-        self.applied, self.current = waiting.popleft()
-        return self.current
 
 
 class TimeFrame(NamedTuple):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, overload
 
 from netcode.errors import ConnectionClosed
-from netcode.replication.inputs import InputQueue
+from netcode.replication.input_queue import InputQueue
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
 from netcode.shell.drains import Drain, DrainTable

@@ -19,7 +19,8 @@ from netcode.errors import (
 from netcode.replication import Sender, Table
 from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import TRANSFER, Bye
-from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputQueue, TimeFrame
+from netcode.replication.input_queue import InputQueue
+from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.replication.models import Models, TableModels
 from netcode.replication.recording import Recorder

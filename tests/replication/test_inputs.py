@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netcode.errors import DecodeError
+from netcode.replication.input_queue import InputQueue
 from netcode.replication.inputs import (
     MAX_FRAME,
     MAX_QUEUED,
     MAX_REDUNDANT,
     TARGET_QUEUED,
-    InputQueue,
     InputSender,
     TimeFrame,
 )
