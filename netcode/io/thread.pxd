@@ -28,6 +28,7 @@ cdef class ServerThread(ServerDesk):
     cdef datagrams incoming
     cdef datagrams outgoing
     cdef uint32_t news_seen
+    cdef bint listening          # ``fileno`` was asked to become readable
     cdef uint32_t quit           # the owner is to end at once
     cdef uint32_t running        # it has not ended
     cdef thread_report numbers

@@ -280,8 +280,10 @@ cdef class ServerThread(ServerDesk):
     def listen(self):
         """Make ``fileno`` readable when something is delivered from here on, or already waits.
 
-        ``wait`` does it by itself; this is for event loops, once after every ``take``.
+        ``wait`` does it by itself; this is for event loops, once after every ``take``, which ends
+        it: until ``listen`` is called again, ``fileno`` stays quiet.
         """
+        self.listening = True
         native_hush(self.game_bell)
         if not bell_listen(&self.x.to_game, self.news_seen):
             native_ring(self.game_rope)
@@ -292,6 +294,11 @@ cdef class ServerThread(ServerDesk):
 
     def take(self):
         """Take over what was delivered so far: what ``events()`` and the like then give."""
+        if self.listening:
+            # First: what is told from here on is either taken now or told again by ``listen``.
+            self.listening = False
+            bell_awake(&self.x.to_game)
+            native_hush(self.game_bell)
         self.news_seen = bell_news(&self.x.to_game)
         self.intake.pull()
         self.ask_again()
@@ -313,9 +320,10 @@ cdef class ServerThread(ServerDesk):
                 return True
             with nogil:
                 ready = native_wait(self.game_bell, -1, False, left)
-            bell_awake(&self.x.to_game)
-            if ready > 0 and not self.closed:
-                native_hush(self.game_bell)
+            if not self.listening:  # or an event loop would not hear of the next
+                bell_awake(&self.x.to_game)
+                if ready > 0 and not self.closed:
+                    native_hush(self.game_bell)
             PyErr_CheckSignals()
             if bell_news(&self.x.to_game) != self.news_seen:
                 return True

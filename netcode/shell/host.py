@@ -138,6 +138,14 @@ class Host:
     def listen(self) -> None:
         """Have ``fileno`` become readable when there is something for ``pump``."""
 
+    pushed: Callable[[], None] | None = None
+    """Called with ``lock`` held, on any thread, when something was pushed that no flush follows."""
+
+    @property
+    def pumps_by_time(self) -> bool:
+        """Whether there is something for ``pump`` at ``next_deadline``; else only to ``listen``."""
+        return True
+
     @property
     def blocked(self) -> bool:
         """Whether datagrams wait until ``fileno`` can be written."""

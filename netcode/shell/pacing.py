@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import threading
 from collections.abc import Generator
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -18,6 +19,9 @@ log = logging.getLogger("netcode")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+FLUSH_SECONDS: Final = 0.004
+"""How long what is pushed beside a tick may wait for more, on an event loop that sleeps."""
 
 POLL_SECONDS: Final = 0.004
 """How often an event loop that cannot watch sockets (Windows, Proactor) looks for datagrams."""
@@ -95,6 +99,9 @@ class Watch:
         self.watching = False
         self.writing = False
         self.timer: asyncio.TimerHandle | None = None
+        self.thread = threading.get_ident()
+        self.flushing = False
+        loop.host.pushed = self.pushed
         if self.descriptor >= 0:
             with contextlib.suppress(NotImplementedError):  # Windows, Proactor
                 self.events.add_reader(self.descriptor, self.poll)
@@ -130,7 +137,25 @@ class Watch:
 
     def on_timer(self) -> None:
         self.timer = None
-        self.poll()
+        if self.loop.host.pumps_by_time:
+            self.poll()
+        else:
+            self.arm()
+
+    def pushed(self) -> None:
+        """Flush soon: no poll comes by for what the body of a tick, or a task beside it, pushes."""
+        if self.flushing or not self.watching:
+            return
+        self.flushing = True
+        if threading.get_ident() == self.thread:
+            self.events.call_later(FLUSH_SECONDS, self.flush)
+        else:
+            with contextlib.suppress(RuntimeError):  # the event loop is closed
+                self.events.call_soon_threadsafe(self.flush)
+
+    def flush(self) -> None:
+        self.flushing = False
+        self.loop.host.flush()
 
     async def sleep(self, until: float) -> None:
         """Sleep until ``until`` on the host's clock and poll."""
@@ -183,6 +208,7 @@ class AsyncTicks(Generic[T]):
             if loop.stopped:
                 raise StopAsyncIteration
             tick = loop.begin_tick()
+            self.watch.arm()  # it polled, which ends what the watch was told to listen for
         except BaseException:
             self.close()
             raise

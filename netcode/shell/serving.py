@@ -385,6 +385,7 @@ class ServerLoop(Generic[I]):
             if not self.closed and player.connected:
                 with contextlib.suppress(ConnectionClosed):
                     self.endpoint.push(player.index, channel, data)
+                    self.note_push()
 
     def push_now(self, player: Player[I], channel: int, data: bytes) -> bool:
         """Push if the queue takes it."""
@@ -395,7 +396,13 @@ class ServerLoop(Generic[I]):
                 self.endpoint.push(player.index, channel, data)
             except (ChannelFull, ConnectionClosed):
                 return False
+            self.note_push()
         return True
+
+    def note_push(self) -> None:
+        """Something was pushed, and its tick may be over."""
+        if self.host.pushed is not None:
+            self.host.pushed()
 
     def pump_transfers(self) -> None:
         """Push what the queues of those take who have transfers under way."""
@@ -425,6 +432,7 @@ class ServerLoop(Generic[I]):
                 return []
             present = [player for player in players if player.connected]
             status = self.endpoint.push_many([each.index for each in present], channel, data)
+            self.note_push()
             return [present[at] for at in np.flatnonzero(status == QUEUE_FULL)]
 
     def kick(self, player: Player[I], reason: str) -> None:

@@ -14,6 +14,9 @@ __all__ = ["ThreadedHost"]
 CALM: Final = 0.004
 """Seconds between two looks at what was delivered, while the game waits for its tick: the
 thread answers peers by itself, so nothing but replies to requests would gain by more."""
+HEARTBEAT: Final = 0.1
+"""Seconds between two looks of an event loop that the thread would wake: for what only time brings,
+such as a reply that does not come."""
 
 
 class ThreadedHost(Host):
@@ -49,7 +52,9 @@ class ThreadedHost(Host):
 
     @property
     def next_deadline(self) -> float:
-        return math.inf if self.listening or self.closed else self.looked + CALM
+        if self.closed:
+            return math.inf
+        return self.looked + (HEARTBEAT if self.listening else CALM)
 
     def sleep(self, until: float) -> None:
         self.flush()  # answers that were put in while taking, such as a welcome
@@ -73,6 +78,11 @@ class ThreadedHost(Host):
         if not self.listening and self.clock() >= self.looked + CALM:
             self.listening = True
             self.thread.listen()
+
+    @property
+    def pumps_by_time(self) -> bool:
+        # When the calm is over, listening says whether something came, and costs no poll.
+        return self.listening
 
     @property
     def blocked(self) -> bool:

@@ -137,6 +137,41 @@ def test_who_joins_a_slow_tick_loop_does_not_wait_for_a_tick(loop: str) -> None:
     assert server.closed
 
 
+def test_an_event_loop_that_sleeps_long_misses_no_news(rng: random.Random) -> None:
+    """Between two ticks far apart only the thread's bell brings the replies, at any moment."""
+    server = nc.Server("127.0.0.1:0", input=Input, messages=MESSAGES, tick_rate=0.2, io="thread")
+    joined, ended = threading.Event(), threading.Event()
+
+    def play() -> None:
+        with nc.connect(server.address, input=Input, messages=MESSAGES) as client:
+            joined.set()
+            while client.connected and not ended.is_set():
+                client.update(Input())
+                for event in client.events:
+                    if isinstance(event, nc.Received):
+                        event.reply(Chat("pong"))
+                time.sleep(0.0005)
+
+    async def serve() -> None:
+        async for tick in server:
+            if tick.number == 1:
+                continue
+            player = server.players[0]
+            for _ in range(150):
+                await player.request(Chat("ping"), Chat, timeout=2.0)
+                await asyncio.sleep(rng.choice((0, 0.001, 0.004, 0.006)))
+            return
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    try:
+        asyncio.run(serve())
+    finally:
+        ended.set()
+        thread.join(5)
+    assert joined.is_set()
+
+
 class Storm:
     """Clients that come, talk and go, against a game that takes when it likes.
 

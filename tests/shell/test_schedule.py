@@ -52,7 +52,7 @@ def test_it_never_falls_behind_by_more_than_the_catch_up(stalls, catch_up) -> No
         now = max(now + stall, schedule.deadline)
         schedule.advance(now)
         assert now - schedule.deadline < catch_up * schedule.dt
-        assert schedule.late <= catch_up * schedule.dt
+        assert schedule.late <= catch_up * schedule.dt + 1e-9
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1001])

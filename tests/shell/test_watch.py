@@ -25,6 +25,7 @@ class FakeHost:
         self.near.setblocking(False)
         self.next_deadline = float("inf")
         self.blocked = False
+        self.pumps_by_time = True
         self.closed = False
         self.listened = 0
 
