@@ -4,19 +4,23 @@ import collections
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from typing_extensions import disjoint_base
+
 __all__ = ["InputQueue"]
 
-I = TypeVar("I")
+_I = TypeVar("_I")
 
-class InputQueue(Generic[I]):
-    decode: Callable[[bytes], I]
-    current: I
-    waiting: collections.deque[tuple[int, I]]
+@disjoint_base
+class InputQueue(Generic[_I]):
+    decode: Callable[[bytes], _I]
+    current: _I
+    waiting: collections.deque[tuple[int, _I]]
     applied: int
     received: int
     repeated: int
     skipped: int
     runs: int
-    def __new__(cls, decode: Callable[[bytes], I], first: I) -> InputQueue[I]: ...
+    def __new__(cls, decode: Callable[[bytes], _I], first: _I) -> InputQueue[_I]: ...
+    def __class_getitem__(cls, item: object) -> type: ...
     def receive(self, frame: bytes) -> None: ...
-    def take(self) -> I: ...
+    def take(self) -> _I: ...
