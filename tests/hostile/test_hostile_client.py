@@ -10,6 +10,7 @@ from virtual_game import MESSAGES, Game, Input, Ship
 import netcode as nc
 from netcode.replication import Sender, Table
 from netcode.replication.contract import Contract
+from netcode.replication.input_queue import InputQueue
 from netcode.replication.messages import MessageRegistry
 from netcode.replication.octets import put_varint
 from netcode.shell.serving import MAX_INBOX_BYTES
@@ -81,7 +82,7 @@ def test_a_flood_of_frames_buys_little_work() -> None:
         calls += 1
         return decode(data)
 
-    player.queue.decode = counting
+    player.queue = InputQueue(counting, player.queue.current)
     for number in range(2_000):
         client.channel.push_frame(0x44, put_varint(1_000 + 64 * number) + runs)
         client.pump()
