@@ -36,7 +36,7 @@ if TRACE:
     macros = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
 if SANITIZE:
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    compile_args = ["-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", *sanitizers]
+    compile_args = ["-O1", "-g1", "-ffp-contract=off", "-fno-omit-frame-pointer", *sanitizers]
     link_args = sanitizers
 
 # Modules named for an instruction set are compiled for it, and imported only by a processor that
