@@ -83,7 +83,7 @@ def pairs(name: str, quick: bool, *, channels: bool, goal: float) -> Row:
     middle = statistics.median(bare)
     return row_of_values(
         FAMILY, name, "ns/pair", ours=ratio * middle, peer="AEAD alone", peer_value=middle,
-        goal=1.25,
+        goal=goal,
     )  # fmt: skip
 
 
