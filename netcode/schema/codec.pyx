@@ -454,7 +454,7 @@ cdef class Codec:
         cdef table_view t
         cdef uint8_t *masks
         cdef int status
-        view_columns(
+        columns = view_columns(
             &t, &self.assembly.code, self.schema, self.dtype, columns, lanes, rows, False
         )
         PyObject_GetBuffer(lanes, &lane_view, PyBUF_WRITABLE)
@@ -479,7 +479,9 @@ cdef class Codec:
         cdef Py_buffer row_view
         cdef table_view t
         cdef uint8_t *masks
-        view_columns(&t, &self.assembly.code, self.schema, self.dtype, columns, lanes, rows, True)
+        columns = view_columns(
+            &t, &self.assembly.code, self.schema, self.dtype, columns, lanes, rows, True
+        )
         PyObject_GetBuffer(lanes, &lane_view, PyBUF_SIMPLE)
         PyObject_GetBuffer(rows, &row_view, PyBUF_SIMPLE)
         masks = allocate(<size_t>(t.rows * self.assembly.code.masks))

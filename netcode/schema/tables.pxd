@@ -11,6 +11,6 @@ cdef int view_records(
     table_view *t, const program *code, const int64_t *offsets, str schema, row_type, records,
     bint writable
 ) except -1
-cdef int view_columns(
+cdef dict view_columns(
     table_view *t, const program *code, str schema, row_type, columns, lanes, rows, bint writable
-) except -1
+)

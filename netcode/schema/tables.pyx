@@ -116,13 +116,18 @@ cdef int view_records(
     return 0
 
 
-cdef int view_columns(
+cdef dict view_columns(
     table_view *t, const program *code, str schema, row_type, columns, lanes, rows, bint writable
-) except -1:
-    """The columns of a table, beside its lanes and the mask of rows."""
+):
+    """The columns of a table, beside its lanes and the mask of rows.
+
+    Returns the arrays, to be held while they are used: a mapping may make them anew each time that
+    it is asked, as that of an .npz file does.
+    """
     cdef Py_buffer view
     cdef int flags = PyBUF_STRIDES | PyBUF_WRITABLE if writable else PyBUF_STRIDES
     cdef int32_t i
+    cdef dict held = {}
     if code.lanes == 0 and code.bits_max:
         raise TypeError(f"{schema} has too many lanes for a table")
     if (
@@ -158,6 +163,7 @@ cdef int view_columns(
                 f"{schema}.{name}: the column must be an array of {wanted.base} with shape "
                 f"{(capacity, *wanted.shape)}"
             )
+        held[name] = column
         PyObject_GetBuffer(column, &view, flags)
         t.bases[i] = <uint8_t *>view.buf
         t.strides[i] = view.strides[0]
@@ -165,4 +171,4 @@ cdef int view_columns(
         PyBuffer_Release(&view)
         if not packed:
             raise TypeError(f"{schema}.{name}: the components of a row must be contiguous")
-    return 0
+    return held
