@@ -37,8 +37,13 @@ DECODE: Final = {
 
 
 def shown(value: object) -> str:
-    """A value in an error message, cut when it is long."""
-    text = repr(value)
+    """A value in an error message, cut when it is long; without a repr, what it is."""
+    try:
+        text = repr(value)
+    except Exception as error:  # Python writes no int of thousands of digits; others may do worse
+        if type(value) is int:
+            return f"an int of {value.bit_length():,} bits"
+        text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

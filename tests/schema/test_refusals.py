@@ -103,6 +103,30 @@ def test_a_refused_object(name: str, value: Any, field: str, path: Callable[[All
     assert f"All.{field}" in str(error)
 
 
+class Shy:
+    def __repr__(self) -> str:
+        raise LookupError("not shown")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (10**5000, "an int of 16,610 bits is out of range"),
+        (-(10**5000), "an int of 16,610 bits is out of range"),
+        (Shy(), "<Shy, whose repr raises LookupError> is not an int"),
+    ],
+    ids=["large", "negative", "shy"],
+)
+@pytest.mark.parametrize("path", OBJECT_PATHS.values(), ids=OBJECT_PATHS.keys())
+def test_a_refused_value_that_cannot_be_shown(
+    value: Any, said: str, path: Callable[[All], None]
+) -> None:
+    with pytest.raises(EncodeError) as refused:
+        path(All(digit=value))
+    assert refused.value.value is value
+    assert said in str(refused.value)
+
+
 COLUMNS: list[tuple[str, Any, str]] = [
     ("digit", 10, "digit"),
     ("count", 101, "count"),
