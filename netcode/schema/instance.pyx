@@ -24,7 +24,7 @@ cdef Codec codec_of(object cls):
     cdef PyObject *codec = PyDict_GetItemWithError(type_dict(cls), CODEC)
     if codec == NULL:
         raise TypeError(f"{cls.__name__} has no fields of its own: encode a class made from it")
-    return <Codec>codec
+    return <Codec?><object>codec
 
 
 @cython.auto_pickle(False)

@@ -225,6 +225,16 @@ def test_schema_itself_has_no_codec() -> None:
         Ship.encode = None  # type: ignore[method-assign, assignment]
 
 
+def test_a_codec_that_was_replaced_is_not_taken_for_one() -> None:
+    class Point(Schema):
+        on: bool = False
+
+    point = Point()
+    Point._codec = object()  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="Cannot convert object"):
+        point.encode()
+
+
 def test_local_names_in_string_annotations() -> None:
     bound = Range(0, 7)
 
