@@ -70,10 +70,9 @@ class SchemaType(type):
         cls._load = row_loader(cls, compiled.fields)
         cls._store = row_storer(compiled.fields)
         cls._since = since
-        type.__setattr__(cls, "_encode", compiled.codec.encode)
-        type.__setattr__(cls, "_decode", compiled.codec.decode)
-        type.__setattr__(cls, "_encode_records", compiled.codec.encode_records)
-        type.__setattr__(cls, "_decode_records", compiled.codec.decode_records)
+        for call in ("encode", "decode", "encode_records", "decode_records"):
+            if not is_overridden(cls, call):
+                type.__setattr__(cls, f"_{call}", getattr(compiled.codec, call))
         add_methods(cls, compiled.fields, namespace)
         return cls
 
@@ -160,6 +159,11 @@ class SchemaType(type):
         older = cls._cache.get("codecs", {}).values()
         codecs = {id(each.codec): each.codec for each in older} | {id(cls._codec): cls._codec}
         return sum(codec.clamped for codec in codecs.values())
+
+
+def is_overridden(cls: type, name: str) -> bool:
+    """Whether a method of ``Schema`` is another one in this class."""
+    return next(base for base in cls.__mro__ if name in base.__dict__) not in (Schema, Instance)
 
 
 class Schema(Instance, metaclass=SchemaType):

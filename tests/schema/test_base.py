@@ -225,6 +225,35 @@ def test_schema_itself_has_no_codec() -> None:
         Ship.encode = None  # type: ignore[method-assign, assignment]
 
 
+def test_a_class_may_have_methods_of_its_own_for_those_of_schema() -> None:
+    class Loud(Schema):
+        on: bool = False
+
+        def encode(self) -> bytes:
+            return b"loud" + super().encode()
+
+        @classmethod
+        def decode(cls, data: Any) -> Any:
+            return super().decode(data[4:])
+
+        @classmethod
+        def encode_records(cls, records: Any, *, limit: int = 9) -> bytes:
+            return b"rows"
+
+        @classmethod
+        def decode_records(cls, data: Any, out: Any = None, *, limit: int = 9) -> Any:
+            return "rows"
+
+    class Louder(Loud):
+        off: bool = True
+
+    for cls, data in ((Loud, b"loud\x01"), (Louder, b"loud\x03")):
+        assert cls(on=True).encode() == cls.encode(cls(on=True)) == data
+        assert cls.decode(data) == cls(on=True)
+        assert cls.encode_records(np.zeros(1, cls.dtype)) == b"rows"
+        assert cls.decode_records(b"") == "rows"
+
+
 def test_a_codec_that_was_replaced_is_not_taken_for_one() -> None:
     class Point(Schema):
         on: bool = False
