@@ -17,7 +17,7 @@ cdef class Assembly:
     cdef tuple kept           # what the tables point at
     cdef list parts           # memory of the tables
 
-    cdef int set_op(self, op *at, item, str attribute) except -1
+    cdef int set_op(self, op *at, item, Py_ssize_t slot) except -1
     cdef int fill(self, member_table *table, tuple members, tuple stored) except -1
     cdef void *part(self, size_t count, size_t size) except NULL
     cdef str path_of(self, const fault *f)

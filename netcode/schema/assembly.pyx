@@ -136,14 +136,27 @@ cdef void *claim(size_t count, size_t size) except NULL:
     return memory
 
 
-cdef Py_ssize_t slot_of(object owner, str name) except -2:
+cdef Py_ssize_t offset_of(object owner, str name) except -2:
     """Offset of a slot of a class, or -1."""
-    if owner is None:
-        return -1
     for base in owner.__mro__:
         if name in base.__dict__:
             return member_offset(base.__dict__[name])
     return -1
+
+
+cdef Py_ssize_t slot_of(dict found, object owner, str name) except -2:
+    """Offset of the slot of a field, or -1: for all fields of a class when one has none, as where
+    a mixin's property hides it. The object path looks at the first only.
+
+    ``found`` keeps the slots of the classes asked for.
+    """
+    if owner is None:
+        return -1
+    if owner not in found:
+        fields = getattr(owner, "__match_args__", ())  # dissect's holder of one value has none
+        slots = {field: offset_of(owner, field) for field in fields}
+        found[owner] = {} if -1 in slots.values() else slots
+    return found[owner].get(name, -1)
 
 
 @cython.final
@@ -169,6 +182,7 @@ cdef class Assembly:
         self.limits = tuple([entry.limit for entry in compiled.entries])
         self.parts = []
         kept = []
+        found = {}
         ops = <op *>claim(len(compiled.ops), sizeof(op))
         self.code.ops = ops
         self.code.size = <int32_t>len(compiled.ops)
@@ -181,7 +195,7 @@ cdef class Assembly:
         runs = <run_item *>claim(len(compiled.runs), sizeof(run_item))
         self.code.runs = runs
         for i, item in enumerate(compiled.runs):
-            runs[i].slot = <int32_t>slot_of(item.owner, item.attribute)
+            runs[i].slot = <int32_t>slot_of(found, item.owner, item.attribute)
             runs[i].field = item.field
             runs[i].offset = item.offset
         self.code.names = <PyObject **>claim(len(self.names), sizeof(PyObject *))
@@ -201,20 +215,20 @@ cdef class Assembly:
         self.kept = tuple(kept)
         table_count = 0
         for i, item in enumerate(compiled.ops):
-            self.set_op(&ops[i], item, self.names[item.entry])
+            self.set_op(&ops[i], item, slot_of(found, item.owner, self.names[item.entry]))
             if item.table is not None:
                 ops[i].table = table_count
                 table_count += 1
         plan_init(&self.blocks, &self.code)
 
-    cdef int set_op(self, op *at, item, str attribute) except -1:
+    cdef int set_op(self, op *at, item, Py_ssize_t slot) except -1:
         at.kind = OP_KINDS[item.kind]
         at.bits = item.bits
         at.width = item.width
         at.body = item.body
         at.entry = item.entry
         at.count = item.count
-        at.slot = <int32_t>slot_of(item.owner, attribute)
+        at.slot = <int32_t>slot
         at.field = item.field
         at.offset = item.offset
         at.inner = item.inner
