@@ -140,7 +140,10 @@ cdef Py_ssize_t offset_of(object owner, str name) except -2:
     """Offset of a slot of a class, or -1."""
     for base in owner.__mro__:
         if name in base.__dict__:
-            return member_offset(base.__dict__[name])
+            descriptor = base.__dict__[name]
+            if getattr(descriptor, "__objclass__", None) is not base:  # of another class's objects
+                return -1
+            return member_offset(descriptor)
     return -1
 
 

@@ -99,7 +99,8 @@ class Quantized(Marker):
         lo: smallest value.
         hi: largest value.
         step: distance of two neighbours. When it does not divide the range, what is left over
-            makes a last, shorter step up to ``hi`` if it is half a step or more, else nothing.
+            makes a last, shorter step up to ``hi`` if it is half a step or more, else nothing. If
+            it is half a step exactly, ``dtype`` must hold ``hi`` exactly.
         bits: width in bits (1 to 32); the range is divided evenly into ``2**bits - 1`` steps, or,
             when ``lo == -hi``, into ``2**bits - 2`` so that zero stays zero.
         clamp: move a value out of range to the nearest end, and count it, instead of raising

@@ -125,6 +125,13 @@ def quantized(
         raise SchemaError(
             f"{where}: step {number(spacing)} is too fine for {store} near {number(largest)}"
         )
+    # What is left over for a last, shorter step may be half a step but for such a rounding.
+    kept = float(store.type(high))
+    if int((kept - low) * (1.0 / spacing) + 0.5) < int(codes):
+        raise SchemaError(
+            f"{where}: hi {number(high)} lies half a step of {number(spacing)} above the last "
+            f"whole one, and {store} does not hold it exactly; use another hi or step"
+        )
     return QuantizedKind(low, high, spacing, int(codes), clamp, store)
 
 

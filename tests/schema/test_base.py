@@ -438,3 +438,51 @@ def test_field_called_self() -> None:
     odd = cls(True, other=False)
     assert (odd.self, odd.other) == (True, False)
     assert odd == cls.decode(odd.encode())
+
+
+@pytest.mark.parametrize("name", ["x", "hp", "left", "right"])
+def test_mixin_with_a_property_for_a_field(name: str) -> None:
+    """Beside fields that have slots: no object is read or filled through a slot that it lacks."""
+
+    class Pose(Schema):
+        x: Annotated[float, Quantized(0, 10, step=1)] = 3.0
+        hp: Annotated[int, Range(0, 100)] = 7
+        left: bool = False
+        right: bool = True
+
+    kept: dict[int, Any] = {}
+    through = property(lambda self: kept[id(self)], lambda self, v: kept.update({id(self): v}))
+
+    class Mixed(type("Mixin", (), {"__slots__": (), name: through}), Pose):  # type: ignore[misc]
+        pass
+
+    class Holder(Schema):
+        one: Mixed
+
+    data = Pose().encode()
+    mixed = Mixed()
+    assert mixed.encode() == Mixed.encode(mixed) == data
+    assert Mixed.encode_many([mixed, mixed]) == Pose.encode_many([Pose(), Pose()])
+    assert Holder(mixed).encode() == data
+    for back in (Mixed.decode(data), Holder.decode(data).one):
+        assert (back.x, back.hp, back.left, back.right) == (3.0, 7, False, True)
+
+
+def test_mixin_with_the_slot_of_another_class() -> None:
+    class Other:
+        __slots__ = ("a", "b", "c", "far")
+
+    class Mixin:
+        __slots__ = ()
+        hp = Other.far  # type: ignore[attr-defined]
+
+    class Tank(Schema):
+        hp: Annotated[int, Range(0, 100)]
+
+    class Mixed(Mixin, Tank):
+        pass
+
+    mixed = Mixed.__new__(Mixed)
+    for path in (mixed.encode, lambda: Mixed.encode_many([mixed]), lambda: Mixed.decode(b"\x01")):
+        with pytest.raises(TypeError, match="'far' for 'Other' objects doesn't apply to a 'Mixed'"):
+            path()

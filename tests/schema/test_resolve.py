@@ -164,6 +164,10 @@ def test_element_of_an_array_may_be_optional() -> None:
         (Annotated[float, Quantized(0, 1, step=1e-12)], "S.f: step 1e-12 needs more than 32 bits"),
         (Annotated[float, Quantized(0, 1, bits=33)], "S.f: bits must be 1 to 32, not 33"),
         (Annotated[float, Quantized(1e9, 1e9 + 1, bits=30)], "is too fine for float64 near 1000000001"),
+        (
+            Annotated[float, Quantized(0.1, 2.1, step=2 / 1.5, dtype="f4")],
+            "hi 2.1 lies half a step of 1.3333333333333333 above the last whole one, and float32",
+        ),
         (Annotated[float, Quantized(0, 1, bits=24, dtype="f4")], "is too fine for float32 near 1"),
         (Annotated[float, Quantized(0, 1, bits=4, dtype="f2")], "S.f: dtype=float16 must be float32 or"),
         (Annotated[float, Quantized(0, 1, bits=4, clamp=1)], "S.f: clamp must be a bool, not 1"),  # type: ignore[arg-type]
