@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import zlib
 
 import pytest
@@ -25,6 +26,11 @@ settings.register_profile(
 DEFAULT_PROFILE = "ci" if os.environ.get("CI", "").lower() in {"1", "true"} else "dev"
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", DEFAULT_PROFILE)
 settings.load_profile(PROFILE)
+
+
+# A shell that runs the tests in the background has them, and what they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
