@@ -16,27 +16,27 @@ FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-ma
 """Those of setup.py, so that both sides get the same from the compiler."""
 
 
-def load(name: str) -> Any:
-    """The module ``name``.pyx of this folder, built under ``build/`` if its sources changed."""
+def load(name: str, folder: Path = FOLDER) -> Any:
+    """The module ``name``.pyx of a folder, built under its ``build/`` if its sources changed."""
     try:
         import Cython.Build
         import setuptools  # type: ignore[import-untyped]
     except ImportError as error:
         raise Missing(f"{name}.pyx is not compiled: {error}") from error
-    source = FOLDER / f"{name}.pyx"
-    build = FOLDER / "build" / sys.implementation.cache_tag
+    source = folder / f"{name}.pyx"
+    build = folder / "build" / sys.implementation.cache_tag
     extension = setuptools.Extension(
         name,
         [str(source)],
-        include_dirs=[str(FOLDER)],
-        depends=[str(header) for header in FOLDER.glob(f"{name}.h")],
+        include_dirs=[str(folder)],
+        depends=[str(header) for header in folder.glob(f"{name}.h")],
         extra_compile_args=["/O2"] if sys.platform == "win32" else FLAGS,
     )
     made: Any = Cython.Build.cythonize(  # type: ignore[no-untyped-call]
         [extension],
         build_dir=str(build),
         quiet=True,
-        include_path=[str(FOLDER.parent), str(FOLDER)],
+        include_path=[str(FOLDER.parent), str(folder)],
     )
     distribution = setuptools.Distribution({"name": name, "ext_modules": made})
     command = distribution.get_command_obj("build_ext")
