@@ -14,6 +14,7 @@ The value coder, a section's changes against two baselines, in its own rooms:
     contexts    residuals as decisions
     shape       groups of lanes by kind, and where their contexts lie
     heading     an angle that leads a vector
+    gaps        how far many places are from one
     order       coding order and neighbours
     values      the values of one group
     course      the values of a vector that an angle leads

@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from netcode.delta.contexts cimport eighths_bucket, expected_bucket, seen_bucket
 from netcode.delta.course cimport course, course_code, course_predict
+from netcode.delta.gaps cimport wide
 from netcode.delta.integer cimport (
     absolute,
     multiply,
@@ -19,12 +20,11 @@ from netcode.delta.motion cimport (
     blend_position,
     blend_rotation,
     body_place,
+    consult,
     find_near,
     judge,
     motion,
     motion_open,
-    predict,
-    rehearse,
     set_near,
     set_reach,
 )
@@ -68,7 +68,11 @@ from netcode.delta.values cimport (
     seen_errors,
 )
 
+from netcode.schema.simd import chosen
+
 __all__ = []
+
+wide = chosen() == "avx2"
 
 cdef enum:
     BLOCK = 64             # entities whose lanes are compared at a time
@@ -150,9 +154,9 @@ cdef void survey(section_coder *s) noexcept nogil:
         start += n
 
 
-cdef inline uint32_t speed_bucket(const body *x) noexcept nogil:
+cdef inline uint32_t speed_bucket(const section_coder *s) noexcept nogil:
     """0..7"""
-    cdef uint32_t e = expected_bucket(x.dry[HOLD])
+    cdef uint32_t e = expected_bucket(s.m.now.dry[HOLD])
     return (e + 1) // 2
 
 
@@ -217,7 +221,9 @@ cdef void code_values(
         older[i] = <uint32_t>s.b[at]
     if g.kind == KIND_VECTOR:
         if x != NULL and k == s.shape.position:
-            code_vector(&s.c, g, values, x.mix, eighths_bucket(x.expected), seen, &s.bad)
+            code_vector(
+                &s.c, g, values, s.m.now.mix, eighths_bucket(s.m.now.expected), seen, &s.bad
+            )
             for i in range(g.n):
                 x.then[i] = 16 * values[i]
         elif k == s.shape.course:
@@ -233,7 +239,9 @@ cdef void code_values(
     elif g.kind == KIND_QUATERNION:
         if x != NULL and k == s.shape.rotation:
             blend_rotation(&s.m, <int>(x - s.m.bodies))
-            code_quaternion(&s.c, g, values, &x.q_mix, eighths_bucket(x.q_expected), seen, &s.bad)
+            code_quaternion(
+                &s.c, g, values, &s.m.now.q_mix, eighths_bucket(s.m.now.q_expected), seen, &s.bad
+            )
             unpack(<uint32_t>values[0], values[1], values[2], values[3], g.top[1], &x.q_then)
         else:
             plan_turn(s, old, older, g.top[1], &turned)
@@ -351,9 +359,10 @@ cdef inline void charge(section_coder *s, uint32_t i, uint64_t cost) noexcept no
 cdef void code_body(section_coder *s, int at, uint32_t i) noexcept nogil:
     """One entity that moved in (B, A)."""
     cdef body *x = &s.m.bodies[at]
-    cdef uint32_t context = speed_bucket(x) << 3 | neighbour_state(s, x)
-    predict(&s.m, at)
+    cdef uint32_t context
+    consult(&s.m, at)
     blend_position(&s.m, at)
+    context = speed_bucket(s) << 3 | neighbour_state(s, x)
     if code(&s.c, 256 + context, s.differs[i] != 0):
         x.changed = True
         code_groups(s, i, x.slot, x)
@@ -370,8 +379,7 @@ cdef void start_body(section_coder *s, int at, uint32_t i) noexcept nogil:
         &s.groups[shape.rotation] if shape.rotation >= 0 else NULL, s.a, s.b, s.capacity,
     )
     find_near(&s.m, at)
-    rehearse(&s.m, at)
-    predict(&s.m, at)
+    consult(&s.m, at)
     blend_position(&s.m, at)
     x.changed = True
     code_groups(s, i, x.slot, x)
@@ -431,6 +439,11 @@ cdef void order_bodies(section_coder *s, uint64_t moving) noexcept nogil:
         set_reach(m, 1 << 24, 1)
 
 
+cdef inline bint hopeless(const section_coder *s) noexcept nogil:
+    """Whether the section is lost already: what is left of it need not be coded."""
+    return s.bad or s.c.full
+
+
 cdef void run_bodies(section_coder *s) noexcept nogil:
     """A section of a table with positions."""
     cdef const table_shape *shape = s.shape
@@ -447,11 +460,11 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
     motion_open(m, s.groups[shape.position].bits)
     order_bodies(s, moving)
     for at in range(m.n):
-        rehearse(m, at)
-    for at in range(m.n):
         cost = s.c.cost
         code_body(s, at, m.bodies[at].index)
         charge(s, m.bodies[at].index, cost)
+        if hopeless(s):
+            return
     for at in range(m.n):
         if m.bodies[at].changed:
             grid_put(&m.grid, m.bodies[at].place[0], m.bodies[at].place[1])
@@ -467,6 +480,8 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
             start_body(s, at, i)
             m.n += 1
             grid_put(&m.grid, place[0], place[1])
+            if hopeless(s):
+                return
         charge(s, i, cost)
 
 
@@ -480,6 +495,8 @@ cdef void run_plain(section_coder *s) noexcept nogil:
             960 | state_of(s, s.slots[i]))
         if code(&s.c, context, s.differs[i] != 0):
             code_groups(s, i, s.slots[i], NULL)
+            if hopeless(s):
+                return
         charge(s, i, cost)
 
 
@@ -495,7 +512,8 @@ cdef int64_t section_run(section_coder *s) noexcept nogil:
     else:
         run_plain(s)
     if s.c.mode == CODER_ENCODE:
-        coder_finish(&s.c)
+        if not s.c.full:
+            coder_finish(&s.c)
         return CODED_FULL if s.c.full else <int64_t>s.c.size
     if s.c.mode == CODER_DECODE and (s.bad or not coder_ended(&s.c)):
         return CODED_BAD

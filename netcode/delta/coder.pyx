@@ -212,4 +212,5 @@ cdef class SectionCoder:
         self.prepare(t, a, b, num, den, slots)
         with nogil:
             self.s.c.mode = CODER_COUNT
+            self.s.c.full = False
             section_run(&self.s)

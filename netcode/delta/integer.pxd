@@ -1,7 +1,7 @@
 """Integer functions that both ends compute alike: logarithm buckets, roots, quaternions in Q30."""
 
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef extern from *:
@@ -23,7 +23,7 @@ cdef enum:
 
 
 cdef struct quaternion:
-    int64_t v[4]           # x, y, z, w
+    int32_t v[4]           # x, y, z, w; at most 1.84, as products of three codes are
 
 
 cdef inline int64_t absolute(int64_t x) noexcept nogil:
@@ -51,28 +51,40 @@ cdef inline uint64_t root(uint64_t x) noexcept nogil:
     return y
 
 
+cdef inline int64_t times(int32_t a, int32_t b) noexcept nogil:
+    return <int64_t>a * b
+
+
 cdef inline void normalise(quaternion *q) noexcept nogil:
-    """To length 1 from components below 2**31; the identity from nothing."""
+    """To length 1; the identity from nothing."""
     cdef uint64_t size = 0
     cdef int64_t length
     cdef int i
     for i in range(4):
-        size += <uint64_t>((q.v[i] >> 1) * (q.v[i] >> 1))
+        size += <uint64_t>times(q.v[i] >> 1, q.v[i] >> 1)
     length = <int64_t>root(size)
     if length < 1024:
         q.v[0] = q.v[1] = q.v[2] = 0
         q.v[3] = ONE
         return
     for i in range(4):
-        q.v[i] = q.v[i] * (1 << 29) // length
+        q.v[i] = <int32_t>(<int64_t>q.v[i] * (1 << 29) // length)
 
 
 cdef inline void multiply(const quaternion *a, const quaternion *b, quaternion *out) noexcept nogil:
     """The rotation ``b``, then ``a``; out is neither."""
-    out.v[0] = (a.v[3] * b.v[0] + a.v[0] * b.v[3] + a.v[1] * b.v[2] - a.v[2] * b.v[1]) >> 30
-    out.v[1] = (a.v[3] * b.v[1] - a.v[0] * b.v[2] + a.v[1] * b.v[3] + a.v[2] * b.v[0]) >> 30
-    out.v[2] = (a.v[3] * b.v[2] + a.v[0] * b.v[1] - a.v[1] * b.v[0] + a.v[2] * b.v[3]) >> 30
-    out.v[3] = (a.v[3] * b.v[3] - a.v[0] * b.v[0] - a.v[1] * b.v[1] - a.v[2] * b.v[2]) >> 30
+    cdef int64_t ax = a.v[0]
+    cdef int64_t ay = a.v[1]
+    cdef int64_t az = a.v[2]
+    cdef int64_t aw = a.v[3]
+    cdef int64_t bx = b.v[0]
+    cdef int64_t by = b.v[1]
+    cdef int64_t bz = b.v[2]
+    cdef int64_t bw = b.v[3]
+    out.v[0] = <int32_t>((aw * bx + ax * bw + ay * bz - az * by) >> 30)
+    out.v[1] = <int32_t>((aw * by - ax * bz + ay * bw + az * bx) >> 30)
+    out.v[2] = <int32_t>((aw * bz + ax * by - ay * bx + az * bw) >> 30)
+    out.v[3] = <int32_t>((aw * bw - ax * bx - ay * by - az * bz) >> 30)
 
 
 cdef inline void turn_between(
@@ -98,19 +110,23 @@ cdef inline void scale_turn(quaternion *q, int64_t num, int64_t den) noexcept no
         return
     high = num if num > den else den
     for i in range(3):
-        q.v[i] = q.v[i] * num // high
-    q.v[3] = q.v[3] * den // high
+        q.v[i] = <int32_t>(q.v[i] * num // high)
+    q.v[3] = <int32_t>(q.v[3] * den // high)
     normalise(q)
 
 
 cdef inline void rotate(const quaternion *q, const int64_t *v, int64_t *out) noexcept nogil:
     """Rotate a vector of components below 2**29."""
-    cdef int64_t x = (q.v[1] * v[2] - q.v[2] * v[1]) >> 29
-    cdef int64_t y = (q.v[2] * v[0] - q.v[0] * v[2]) >> 29
-    cdef int64_t z = (q.v[0] * v[1] - q.v[1] * v[0]) >> 29
-    out[0] = v[0] + ((q.v[3] * x + q.v[1] * z - q.v[2] * y) >> 30)
-    out[1] = v[1] + ((q.v[3] * y + q.v[2] * x - q.v[0] * z) >> 30)
-    out[2] = v[2] + ((q.v[3] * z + q.v[0] * y - q.v[1] * x) >> 30)
+    cdef int64_t qx = q.v[0]
+    cdef int64_t qy = q.v[1]
+    cdef int64_t qz = q.v[2]
+    cdef int64_t qw = q.v[3]
+    cdef int64_t x = (qy * v[2] - qz * v[1]) >> 29
+    cdef int64_t y = (qz * v[0] - qx * v[2]) >> 29
+    cdef int64_t z = (qx * v[1] - qy * v[0]) >> 29
+    out[0] = v[0] + ((qw * x + qy * z - qz * y) >> 30)
+    out[1] = v[1] + ((qw * y + qz * x - qx * z) >> 30)
+    out[2] = v[2] + ((qw * z + qx * y - qy * x) >> 30)
 
 
 cdef inline int64_t component(int64_t code, int64_t top) noexcept nogil:
@@ -133,9 +149,9 @@ cdef inline void unpack(
         rest -= (v[i] >> 1) * (v[i] >> 1)
     for i in range(4):
         if i == (largest & 3):
-            q.v[i] = <int64_t>root(<uint64_t>rest) << 1 if rest > 0 else 0
+            q.v[i] = <int32_t>(root(<uint64_t>rest) << 1) if rest > 0 else 0
         else:
-            q.v[i] = v[n]
+            q.v[i] = <int32_t>v[n]
             n += 1
 
 

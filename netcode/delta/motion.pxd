@@ -12,48 +12,53 @@ cdef enum:
     LINEAR = 1
     NEAR = 2               # as the nearest, the second ... coded body moved
     EXPERTS = 8
-    TURNERS = 6            # neighbours whose turns are looked at
     ERROR_MAX = 1 << 20    # sixteenths
 
 
 cdef struct body:
-    uint32_t slot
-    uint32_t index                     # in the section
-    int near_n
-    int32_t near[NEIGHBOURS]           # bodies before this one, nearest in A first
-    int32_t far[NEIGHBOURS]            # distances beside the reach, 1/256
-    int32_t place[3]                   # in A, whole codes, shifted
-    bint changed                       # coded, and differs from A
-    bint turned                        # has a quaternion that moved in (B, A)
-    bint mixed                         # q_mix is known
+    # what those read that it is near to
     int64_t before[3]                  # position codes in B, A, T, sixteenths
     int64_t now[3]
     int64_t then[3]
+    quaternion turn_now                # B to A
+    quaternion turn_then               # A to T
+    int32_t error[2]                   # of HOLD and LINEAR, predicting T
+    int32_t q_error[2]
+    int32_t mix_error                  # what that of the mix was
+    int32_t q_mix_error
+    int32_t mix_log                    # eighths of an octave of it
+    int32_t q_mix_log
+    int32_t place[3]                   # in A, whole codes, shifted
+    bint changed                       # coded, and differs from A
+    int near_n
+    # its own
+    bint turned                        # has a quaternion that moved in (B, A)
+    uint32_t slot
+    uint32_t index                     # in the section
+    int32_t near[NEIGHBOURS]           # bodies before this one, nearest in A first
+    int32_t far[NEIGHBOURS]            # distances beside the reach, 1/256
     quaternion q_before                # of the two signs that nearer to q_now
     quaternion q_now
     quaternion q_then                  # the same
-    quaternion turn_now                # B to A
-    quaternion turn_then               # A to T
+
+
+cdef struct trial:                     # of the body that is being coded
     int64_t guess[EXPERTS][3]          # sixteenths of codes
     quaternion q_guess[EXPERTS]
     int64_t dry[EXPERTS]               # error of predicting A from B; none for LINEAR
     int64_t q_dry[EXPERTS]
-    int64_t error[2]                   # of HOLD and LINEAR, predicting T
-    int64_t q_error[2]
     int64_t mix[3]
     quaternion q_mix
+    bint mixed                         # q_mix is known
     int64_t expected                   # error of the mix
     int64_t q_expected
     int64_t spread                     # of the experts about the mix
     int64_t q_spread
-    int64_t mix_error                  # what it was
-    int64_t q_mix_error
-    int64_t mix_log                    # eighths of an octave of it
-    int64_t q_mix_log
 
 
 cdef struct motion:
     body *bodies
+    trial now
     int n
     int num                            # ticks T - A and A - B
     int den
@@ -78,8 +83,7 @@ cdef void body_place(
 ) noexcept nogil
 cdef void set_near(motion *m, int i, const nearest *near, int first) noexcept nogil
 cdef void set_reach(motion *m, int64_t sum_inverse, int64_t n) noexcept nogil
-cdef void rehearse(motion *m, int i) noexcept nogil
-cdef void predict(motion *m, int i) noexcept nogil
+cdef void consult(motion *m, int i) noexcept nogil
 cdef void blend_position(motion *m, int i) noexcept nogil
 cdef void blend_rotation(motion *m, int i) noexcept nogil
 cdef void judge(motion *m, int i) noexcept nogil

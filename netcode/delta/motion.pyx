@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from netcode.delta.gaps cimport gap_of
 from netcode.delta.integer cimport (
     ONE,
     absolute,
@@ -12,10 +13,11 @@ from netcode.delta.integer cimport (
     quaternion,
     rotate,
     scale_turn,
+    times,
     turn_between,
     unpack,
 )
-from netcode.delta.order cimport CHUNK, PLACE_BITS, gap_of, grid_open, nearest, offer
+from netcode.delta.order cimport CHUNK, PLACE_BITS, grid_open, nearest, offer
 from netcode.delta.shape cimport lane_group
 
 __all__ = []
@@ -42,7 +44,6 @@ cdef void body_place(
     cdef size_t at
     x.changed = False
     x.turned = False
-    x.mixed = False
     for i in range(3):
         x.now[i] = x.before[i] = 0
     for i in range(p.n):
@@ -143,10 +144,10 @@ cdef inline int64_t turn_distance(
     const motion *m, const quaternion *a, const quaternion *b
 ) noexcept nogil:
     """About the mean distance of three codes, in sixteenths, of quaternions of near signs."""
-    cdef int64_t total = (
-        absolute(a.v[0] - b.v[0]) + absolute(a.v[1] - b.v[1])
-        + absolute(a.v[2] - b.v[2]) + absolute(a.v[3] - b.v[3])
-    )
+    cdef int64_t total = 0
+    cdef int i
+    for i in range(4):
+        total += absolute(<int64_t>a.v[i] - b.v[i])
     total = (total >> 10) * m.q_unit >> 30
     return total if total < ERROR_MAX else ERROR_MAX
 
@@ -156,21 +157,21 @@ cdef inline void face(quaternion *q, const quaternion *other) noexcept nogil:
     cdef int64_t dot = 0
     cdef int i
     for i in range(4):
-        dot += (q.v[i] >> 4) * (other.v[i] >> 4)
+        dot += times(q.v[i] >> 4, other.v[i] >> 4)
     if dot < 0:
         for i in range(4):
             q.v[i] = -q.v[i]
 
 
 cdef inline void carry_along(
-    const int64_t *from_near, const int64_t *to_near, const quaternion *turn,
+    const motion *m, const int64_t *from_near, const int64_t *to_near, const quaternion *turn,
     const int64_t *here, int64_t *out
 ) noexcept nogil:
     """Move ``here`` as a rigid whole with a neighbour."""
     cdef int64_t arm[3]
     cdef int64_t turned[3]
     cdef int i
-    cdef bint near = True
+    cdef bint near = m.q_top != 0      # else nothing turns
     for i in range(3):
         arm[i] = here[i] - from_near[i]
         if absolute(arm[i]) > FAR:
@@ -183,51 +184,45 @@ cdef inline void carry_along(
         out[i] = to_near[i] + turned[i]
 
 
-cdef void rehearse(motion *m, int i) noexcept nogil:
-    """What errors the experts that can be tried make predicting A from B."""
-    cdef body *x = &m.bodies[i]
+cdef void consult(motion *m, int i) noexcept nogil:
+    """Where each expert sees the body in T, and what error it makes predicting A from B."""
+    cdef const body *x = &m.bodies[i]
     cdef const body *y
+    cdef trial *t = &m.now
     cdef int64_t guess[3]
     cdef quaternion turned
-    cdef int k
-    if not m.history:
-        for k in range(EXPERTS):
-            x.dry[k] = UNKNOWN >> (k >= NEAR)
-            x.q_dry[k] = UNKNOWN >> (k >= NEAR)
-        return
-    x.dry[HOLD] = distance(x.before, x.now)
-    if m.q_top:
-        x.q_dry[HOLD] = turn_distance(m, &x.q_before, &x.q_now)
-    for k in range(x.near_n):
-        y = &m.bodies[x.near[k]]
-        carry_along(y.before, y.now, &y.turn_now, x.before, guess)
-        x.dry[NEAR + k] = distance(guess, x.now)
-        if m.q_top and k < TURNERS:
-            multiply(&y.turn_now, &x.q_before, &turned)
-            x.q_dry[NEAR + k] = turn_distance(m, &turned, &x.q_now)
-
-
-cdef void predict(motion *m, int i) noexcept nogil:
-    """Where each expert sees the body in T."""
-    cdef body *x = &m.bodies[i]
-    cdef const body *y
-    cdef quaternion turn
     cdef int j, k
+    t.mixed = False
     for j in range(3):
-        x.guess[HOLD][j] = x.now[j]
-        x.guess[LINEAR][j] = x.now[j] + ((x.now[j] - x.before[j]) * m.ahead >> 16)
+        t.guess[HOLD][j] = x.now[j]
+        t.guess[LINEAR][j] = x.now[j] + ((x.now[j] - x.before[j]) * m.ahead >> 16)
+    if m.q_top:
+        t.q_guess[HOLD] = x.q_now
+        t.q_guess[LINEAR] = x.q_now
+        if x.turned:
+            turned = x.turn_now
+            scale_turn(&turned, m.num, m.den)
+            multiply(&turned, &x.q_now, &t.q_guess[LINEAR])
+    if m.history:
+        t.dry[HOLD] = distance(x.before, x.now)
+        if m.q_top:
+            t.q_dry[HOLD] = turn_distance(m, &x.q_before, &x.q_now)
+    else:
+        for k in range(EXPERTS):
+            t.dry[k] = UNKNOWN >> (k >= NEAR)
+            t.q_dry[k] = UNKNOWN >> (k >= NEAR)
     for k in range(x.near_n):
         y = &m.bodies[x.near[k]]
-        carry_along(y.now, y.then, &y.turn_then, x.now, x.guess[NEAR + k])
-    if m.q_top:
-        x.q_guess[HOLD] = x.q_now
-        x.q_guess[LINEAR] = x.q_now
-        if x.turned:
-            turn = x.turn_now
-            scale_turn(&turn, m.num, m.den)
-            multiply(&turn, &x.q_now, &x.q_guess[LINEAR])
-        for k in range(x.near_n if x.near_n < TURNERS else TURNERS):
-            multiply(&m.bodies[x.near[k]].turn_then, &x.q_now, &x.q_guess[NEAR + k])
+        carry_along(m, y.now, y.then, &y.turn_then, x.now, t.guess[NEAR + k])
+        if m.q_top:
+            multiply(&y.turn_then, &x.q_now, &t.q_guess[NEAR + k])
+        if not m.history:
+            continue
+        carry_along(m, y.before, y.now, &y.turn_now, x.before, guess)
+        t.dry[NEAR + k] = distance(guess, x.now)
+        if m.q_top:
+            multiply(&y.turn_now, &x.q_before, &turned)
+            t.q_dry[NEAR + k] = turn_distance(m, &turned, &x.q_now)
 
 
 cdef uint16_t trust_table[2049]
@@ -246,21 +241,19 @@ cdef void expect(
 ) noexcept nogil:
     """The error to expect of each expert, from rehearsal and from the neighbours."""
     cdef const body *y
+    cdef const trial *t = &m.now
     cdef int64_t own
     cdef int k
     cdef int n = 1
-    cdef int n_near = x.near_n
-    cdef int64_t still = x.q_dry[HOLD] if rotation else x.dry[HOLD]
+    cdef int64_t still = t.q_dry[HOLD] if rotation else t.dry[HOLD]
     cdef int64_t straight = 0
-    if rotation and n_near > TURNERS:
-        n_near = TURNERS
-    for k in range(n_near):
+    for k in range(x.near_n):
         y = &m.bodies[x.near[k]]
         if rotation:
-            own = 2 * x.q_dry[NEAR + k] + 6 * y.q_mix_error + POS_NEAR * (
-                distance(x.guess[NEAR + k], x.then) * m.q_per_error >> 12)
+            own = 2 * t.q_dry[NEAR + k] + 6 * <int64_t>y.q_mix_error + POS_NEAR * (
+                distance(t.guess[NEAR + k], x.then) * m.q_per_error >> 12)
         else:
-            own = 3 * x.dry[NEAR + k] + 5 * y.mix_error
+            own = 3 * t.dry[NEAR + k] + 5 * <int64_t>y.mix_error
         if own > 8 * ERROR_MAX:
             own = 8 * ERROR_MAX
         own += own * x.far[k] >> 8
@@ -296,19 +289,20 @@ cdef int64_t estimate(
             n += 1
     near = near // n if n else a
     if rotation:
-        judged = distance(x.mix, x.then) * m.q_per_error >> 12
+        judged = distance(m.now.mix, x.then) * m.q_per_error >> 12
         return (15 * a + 2 * b + 5 * near + 40 * <int64_t>log_eighths(<uint64_t>(judged + 8))) // 64
     if m.q_top and m.history:
         # what turns fast is hard to place
         return (
-            6 * a + 26 * b + 26 * near - 8 * <int64_t>log_eighths(<uint64_t>(x.dry[HOLD] + 8))
-            + 20 * <int64_t>log_eighths(<uint64_t>(x.q_dry[HOLD] + 8)) - 125
+            6 * a + 26 * b + 26 * near - 8 * <int64_t>log_eighths(<uint64_t>(m.now.dry[HOLD] + 8))
+            + 20 * <int64_t>log_eighths(<uint64_t>(m.now.q_dry[HOLD] + 8)) - 125
         ) // 64
     return (10 * a + 29 * b + 27 * near) // 64
 
 
 cdef void blend_position(motion *m, int i) noexcept nogil:
-    cdef body *x = &m.bodies[i]
+    cdef const body *x = &m.bodies[i]
+    cdef trial *t = &m.now
     cdef int64_t e[EXPERTS]
     cdef int64_t best = ERROR_MAX
     cdef int64_t w
@@ -331,34 +325,35 @@ cdef void blend_position(motion *m, int i) noexcept nogil:
         all_w += w
         error += w * e[k]
         for j in range(3):
-            total[j] += w * (x.guess[k][j] - x.now[j])
+            total[j] += w * (t.guess[k][j] - x.now[j])
     for j in range(3):
-        x.mix[j] = x.now[j] + total[j] // all_w
-    x.expected = error // all_w
+        t.mix[j] = x.now[j] + total[j] // all_w
+    t.expected = error // all_w
     error = 0
     for k in range(n):
-        error += w_of[k] * distance(x.guess[k], x.mix)
-    x.spread = error // all_w
-    x.expected = estimate(m, x, x.expected, x.spread, False)
+        error += w_of[k] * distance(t.guess[k], t.mix)
+    t.spread = error // all_w
+    t.expected = estimate(m, x, t.expected, t.spread, False)
 
 
 cdef void blend_rotation(motion *m, int i) noexcept nogil:
     """After the position is known: how hold and linear did there counts too."""
-    cdef body *x = &m.bodies[i]
+    cdef const body *x = &m.bodies[i]
+    cdef trial *t = &m.now
     cdef int64_t e[EXPERTS]
     cdef int64_t best = ERROR_MAX
     cdef int64_t w
     cdef int64_t all_w = 0
+    cdef int64_t total[4]
     cdef int64_t error = 0
     cdef int64_t w_of[EXPERTS]
     cdef int j, k
-    cdef int n = NEAR + (x.near_n if x.near_n < TURNERS else TURNERS)
-    cdef quaternion *q = &x.q_mix
-    memset(q, 0, sizeof(quaternion))
+    cdef int n = NEAR + x.near_n
+    memset(total, 0, sizeof(total))
     expect(
         m, x, e, True,
-        LINEAR_POS * distance(x.guess[HOLD], x.then) * m.q_per_error >> 12,
-        LINEAR_POS * distance(x.guess[LINEAR], x.then) * m.q_per_error >> 12,
+        LINEAR_POS * distance(t.guess[HOLD], x.then) * m.q_per_error >> 12,
+        LINEAR_POS * distance(t.guess[LINEAR], x.then) * m.q_per_error >> 12,
     )
     for k in range(n):
         if e[k] < best:
@@ -371,34 +366,35 @@ cdef void blend_rotation(motion *m, int i) noexcept nogil:
         all_w += w
         error += w * e[k]
         for j in range(4):
-            q.v[j] += w * x.q_guess[k].v[j]
+            total[j] += w * t.q_guess[k].v[j]
     for j in range(4):
-        q.v[j] = q.v[j] // all_w
-    normalise(q)
-    x.q_expected = error // all_w
+        t.q_mix.v[j] = <int32_t>(total[j] // all_w)
+    normalise(&t.q_mix)
+    t.q_expected = error // all_w
     error = 0
     for k in range(n):
-        error += w_of[k] * turn_distance(m, &x.q_guess[k], q)
-    x.q_spread = error // all_w
-    x.q_expected = estimate(m, x, x.q_expected, x.q_spread, True)
-    x.mixed = True
+        error += w_of[k] * turn_distance(m, &t.q_guess[k], &t.q_mix)
+    t.q_spread = error // all_w
+    t.q_expected = estimate(m, x, t.q_expected, t.q_spread, True)
+    t.mixed = True
 
 
 cdef void judge(motion *m, int i) noexcept nogil:
     """With T known: the turn made, and the errors."""
     cdef body *x = &m.bodies[i]
+    cdef trial *t = &m.now
     cdef int k
     if m.q_top and x.changed:
         face(&x.q_then, &x.q_now)
     for k in range(2):
-        x.error[k] = distance(x.guess[k], x.then)
+        x.error[k] = <int32_t>distance(t.guess[k], x.then)
         if m.q_top:
-            x.q_error[k] = turn_distance(m, &x.q_guess[k], &x.q_then)
-    x.mix_error = distance(x.mix, x.then)
+            x.q_error[k] = <int32_t>turn_distance(m, &t.q_guess[k], &x.q_then)
+    x.mix_error = <int32_t>distance(t.mix, x.then)
     if m.q_top:
-        if not x.mixed:
+        if not t.mixed:
             blend_rotation(m, i)
-        x.q_mix_error = turn_distance(m, &x.q_mix, &x.q_then)
+        x.q_mix_error = <int32_t>turn_distance(m, &t.q_mix, &x.q_then)
         m.error_sum += x.mix_error
         m.q_error_sum += x.q_mix_error
         m.q_per_error = (m.q_error_sum << 12) // m.error_sum
@@ -407,5 +403,5 @@ cdef void judge(motion *m, int i) noexcept nogil:
     if not x.near_n:
         x.mix_error = 0    # says nothing of how others move with it
         x.q_mix_error = 0
-    x.mix_log = <int64_t>log_eighths(<uint64_t>(x.mix_error + 8))
-    x.q_mix_log = <int64_t>log_eighths(<uint64_t>(x.q_mix_error + 8))
+    x.mix_log = <int32_t>log_eighths(<uint64_t>(x.mix_error + 8))
+    x.q_mix_log = <int32_t>log_eighths(<uint64_t>(x.q_mix_error + 8))

@@ -3,12 +3,14 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from netcode.delta.gaps cimport gap_keys, gap_least
 from netcode.delta.integer cimport top_bit
 
 
 cdef enum:
     CHUNK = 256            # bodies that are ordered among themselves; bounds the work
     NEIGHBOURS = 6
+    STRIDE = 16            # keys that are looked at together
     PLACE_BITS = 22        # of a place, so that a gap and an item fit 31 bits
 
 
@@ -25,17 +27,6 @@ cdef struct chunk:
     int32_t best[CHUNK]    # least gap so far to those that are ordered
     int32_t key[CHUNK]     # scratch
     int32_t item[CHUNK]    # the body as it was given
-
-
-cdef inline int32_t gap_of(int32_t x, int32_t y, int32_t z) noexcept nogil:
-    """Length of a difference, within 8 %: the longest component and 3/8 of the others."""
-    cdef int32_t most
-    x = -x if x < 0 else x
-    y = -y if y < 0 else y
-    z = -z if z < 0 else z
-    most = x if x > y else y
-    most = most if most > z else z
-    return (5 * most + 3 * (x + y + z)) >> 3
 
 
 cdef inline void offer(nearest *near, int32_t key) noexcept nogil:
@@ -62,21 +53,10 @@ cdef inline void swap(int32_t *values, int i, int j) noexcept nogil:
 cdef inline void order_chunk(chunk *c) noexcept nogil:
     """Order the places; the first stays."""
     cdef int i, j
-    cdef int32_t x, y, z, gap, key, least
     for i in range(c.n):
         c.best[i] = 0x7FFFFF
     for i in range(c.n - 1):
-        x = c.x[i]
-        y = c.y[i]
-        z = c.z[i]
-        least = 0x7FFFFFFF
-        for j in range(i + 1, c.n):
-            gap = gap_of(c.x[j] - x, c.y[j] - y, c.z[j] - z)
-            gap = gap if gap < c.best[j] else c.best[j]
-            c.best[j] = gap
-            key = gap << 8 | j
-            least = key if key < least else least
-        j = least & 255
+        j = gap_least(c.x, c.y, c.z, i + 1, c.n, c.x[i], c.y[i], c.z[i], c.best) & 255
         if j != i + 1:
             swap(c.x, j, i + 1)
             swap(c.y, j, i + 1)
@@ -87,16 +67,24 @@ cdef inline void order_chunk(chunk *c) noexcept nogil:
 
 cdef inline void nearest_before(chunk *c, int k, nearest *near) noexcept nogil:
     """The nearest of those before the k-th in order; the last is always the chunk's first."""
-    cdef int i
-    cdef int32_t x = c.x[k]
-    cdef int32_t y = c.y[k]
-    cdef int32_t z = c.z[k]
-    for i in range(k):
-        c.key[i] = gap_of(c.x[i] - x, c.y[i] - y, c.z[i] - z) << 8 | i
+    cdef int i, j
+    cdef int32_t least, found
+    gap_keys(c.x, c.y, c.z, k, c.x[k], c.y[k], c.z[k], c.key)
     near.n = 0
     # backwards: the latest are likely the nearest
-    for i in range(k - 1, -1, -1):
+    i = k
+    while i and (near.n < NEIGHBOURS or i & (STRIDE - 1)):
+        i -= 1
         offer(near, c.key[i])
+    while i:
+        i -= STRIDE
+        least = near.key[NEIGHBOURS - 1]
+        found = 0
+        for j in range(STRIDE):
+            found |= c.key[i + j] < least
+        if found:
+            for j in range(STRIDE - 1, -1, -1):
+                offer(near, c.key[i + j])
     if k > NEIGHBOURS:
         for i in range(NEIGHBOURS):
             if near.key[i] == c.key[0]:

@@ -12,6 +12,7 @@ import pytest
 from coded_bytes import SHAPES
 
 from netcode.delta.tables import decay, default_probabilities
+from netcode.schema.simd import choices
 
 ROOT = Path(__file__).resolve().parents[2]
 CODED = Path(__file__).parents[1] / "coded_bytes.py"
@@ -65,14 +66,19 @@ def compile_into(folder, sources, level):
         subprocess.run([*compiler, include, source, "-o", target], check=True)
 
 
-def coded_by(folder):
+def coded_by(folder, **switches):
     """(where the modules lay, digest of their bytes)"""
     done = subprocess.run(
         [sys.executable, CODED], check=True, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"},
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1", **switches},
     )  # fmt: skip
     *files, digest = done.stdout.split()
     return [Path(file).parents[2] for file in files], digest
+
+
+def test_wider_vectors_write_the_same_bytes():
+    digests = {coded_by(ROOT, NETCODE_SIMD=name)[1] for name in choices()}
+    assert len(digests) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="calls the compiler as Unix does")
