@@ -29,7 +29,7 @@ __all__ = ["batch", "fuzz"]
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 LIMIT = 1 << 16
 FULL = (901, 2000)
-BATCH = 2000
+BATCH = 4000
 """Mutants of one section."""
 FULL_BATCH = 400
 FULL_EVERY = 100
