@@ -441,7 +441,7 @@ cdef void order_bodies(section_coder *s, uint64_t moving) noexcept nogil:
 
 cdef inline bint hopeless(const section_coder *s) noexcept nogil:
     """Whether the section is lost already: what is left of it need not be coded."""
-    return s.bad or s.c.full
+    return s.c.full or (s.bad and s.c.mode == CODER_DECODE)
 
 
 cdef void run_bodies(section_coder *s) noexcept nogil:
