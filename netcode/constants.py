@@ -13,3 +13,6 @@ DATAGRAM_SLOT_BYTES: Final = 1408
 
 MAX_CLIENTS: Final = 65_535
 """Client slots of one server; an index fits 16 bits."""
+
+RESUME_TOKEN_BYTES: Final = 1112
+"""A resume token: nonce (24), sealed private token (1,024) and the two keys (32 each)."""

@@ -76,5 +76,9 @@ cdef double channel_deadline(const channel_state *c) noexcept nogil
 # Counters and estimates, current; valid until the state is freed.
 cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil
 
+# The packets go another way from now on: what is in flight may be lost, so it is sent again at
+# once, and nothing is known of how large they may be.
+cdef void channel_moved(channel_state *c, double now) noexcept nogil
+
 # Nothing queued and every reliable message acked.
 cdef bint channel_idle(const channel_state *c) noexcept nogil

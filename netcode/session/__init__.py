@@ -1,9 +1,9 @@
 """Sans-IO server and client endpoints of netcode 1.02: no socket, no clock, no entropy inside.
 
 Rooms, each using the ones before: ``lookup``, ``timers``, ``batch``, ``counters``, ``reasons``,
-``events``, ``stats``, ``connection``, ``pool``, ``token_history``, ``handshake``, ``limiter``,
-``admission``, ``prefetch``, ``server_core``, ``client_core``, ``ring``, ``config``,
-``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``; and for cores that a
+``events``, ``stats``, ``connection``, ``pool``, ``token_history``, ``resume``, ``handshake``,
+``limiter``, ``admission``, ``prefetch``, ``server_core``, ``client_core``, ``client_roaming``,
+``ring``, ``config``, ``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``; and for cores that a
 thread of their own drives, ``records``, ``exchange``, ``outbox``, ``intake``, ``desk``.
 """
 
@@ -15,6 +15,7 @@ from netcode.session.desk import ServerDesk
 from netcode.session.events import (
     ClientConnected,
     ClientDisconnected,
+    ClientMoved,
     ClientState,
     Connected,
     Disconnected,
@@ -33,6 +34,7 @@ __all__ = [
     "ClientConnected",
     "ClientDisconnected",
     "ClientEndpoint",
+    "ClientMoved",
     "ClientState",
     "Connected",
     "ConnectionStats",

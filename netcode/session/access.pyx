@@ -1,7 +1,8 @@
 """What the two endpoint classes share on their Python side: checks, pushes, counters."""
 
 from libc.math cimport isfinite
-from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from netcode.channel.connection cimport (
     CHANNEL_TOO_LARGE, channel_has_room, channel_push, channel_push_frame,
@@ -16,6 +17,7 @@ from netcode.session.counters cimport SESSION_COUNTERS
 
 from netcode.channel import REFUSALS
 from netcode.errors import ChannelFull, ConfigError
+from netcode.security.connect import ConnectToken
 from netcode.security.packet import PACKET_REASONS
 from netcode.session.counters import SESSION_COUNTER_NAMES
 from netcode.session.stats import ConnectionStats
@@ -27,6 +29,9 @@ COUNTER_NAMES = (
     + PACKET_REASONS[1:]
     + tuple(f"malformed_{reason}" for reason in REFUSALS)
 )
+
+cdef enum:
+    RESUME_SECONDS = 10          # that a resumption may take
 
 if len(PACKET_REASONS) != PACKET_REASON_COUNT or len(REFUSALS) > CHANNEL_REASONS:
     raise AssertionError("reason names and enums differ")
@@ -43,6 +48,30 @@ cdef bytes draw(object entropy, Py_ssize_t size):
     if not isinstance(value, bytes) or len(value) != size:
         raise ConfigError(f"entropy: entropy({size}) did not return {size} bytes")
     return value
+
+
+cdef bytes resume_token(object config, object entropy, uint64_t client_id, uint32_t handle,
+                        uint64_t *secret):
+    cdef bytes drawn = draw(entropy, 8)
+    cdef bytes named
+    memcpy(secret, <const char *>drawn, 8)
+    secret[0] |= 1  # 0 is no secret
+    named = b"ncresume" + int(handle).to_bytes(4, "little")
+    named += int(secret[0]).to_bytes(8, "little")
+    made = ConnectToken.create(
+        protocol_id=config.protocol_id,
+        private_key=config.private_key,
+        client_id=client_id,
+        servers=config.addresses[0],
+        unix_now=0,
+        expires_in=None,
+        timeout=RESUME_SECONDS,
+        user_data=named,
+        order=config.token_order,
+        dialect=config.dialect,
+        entropy=entropy,
+    )
+    return made.nonce + made.sealed + made.client_to_server_key + made.server_to_client_key
 
 
 cdef int need_channels(connection *c) except -1:
@@ -110,6 +139,7 @@ cdef object read_stats(connection *c):
         transport.rtt if transport else 0.0,
         transport.jitter if transport else 0.0,
         transport.packet_loss if transport else 0.0,
+        c.resumed,
         transport,
     )
 

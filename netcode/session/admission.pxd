@@ -40,12 +40,13 @@ cdef void admit_request(admission *a, const net_address *source, const uint8_t *
                         uint32_t size) noexcept nogil
 
 # An encrypted packet from handshake ``at``: a connection response, or it is refused and counted.
-# The new client's index, or -1.
+# The index of the client that is new, or has ``moved`` here, or -1.
 cdef int64_t admit_handshaking(admission *a, uint32_t at, const packet_header *header,
-                               const uint8_t *data) noexcept nogil
+                               const uint8_t *data, bint *moved) noexcept nogil
 
-# Process an authentic connection response of handshake ``at``: the new client's index, or -1.
-cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body) noexcept nogil
+# Process an authentic connection response of handshake ``at``; as admit_handshaking.
+cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body,
+                            bint *moved) noexcept nogil
 
 # Count an authentic connection response of an address that is connected.
 cdef void refuse_response(admission *a, const uint8_t *body) noexcept nogil

@@ -18,23 +18,31 @@ from netcode.security.token cimport (
 )
 from netcode.session.batch cimport datagrams_commit, datagrams_reserve
 from netcode.session.connection cimport (
-    connection, connection_send_keep_alive, connection_start, refuse_packet, session,
+    connection, connection_rekey, connection_send_keep_alive, connection_start, refuse_packet,
+    resume_grant, session,
 )
 from netcode.session.counters cimport (
     COUNT_BYTES_SENT, COUNT_CHALLENGES_SENT, COUNT_CONNECTED, COUNT_DATAGRAMS_SENT,
     COUNT_DENIALS_SENT, COUNT_OUT_FULL, COUNT_OUT_OF_MEMORY, COUNT_REQUEST_ADDRESS_CONNECTED,
     COUNT_REQUEST_BEFORE_START, COUNT_REQUEST_CLIENT_CONNECTED, COUNT_REQUEST_HANDSHAKES_FULL,
     COUNT_REQUEST_HISTORY_FULL, COUNT_REQUEST_OTHER_SERVER, COUNT_REQUEST_RATE,
-    COUNT_REQUEST_SERVER_FULL, COUNT_REQUEST_TOKEN_CONSUMED, COUNT_REQUEST_TOKEN_ELSEWHERE,
+    COUNT_REQUEST_RESUME_ELSEWHERE, COUNT_REQUEST_RESUME_STALE, COUNT_REQUEST_SERVER_FULL,
+    COUNT_REQUEST_TOKEN_CONSUMED, COUNT_REQUEST_TOKEN_ELSEWHERE,
     COUNT_RESPONSE_ADDRESS_CONNECTED, COUNT_RESPONSE_CLIENT_CONNECTED, COUNT_RESPONSE_FOREIGN,
-    COUNT_RESPONSE_RATE, COUNT_RESPONSE_SERVER_FULL, COUNT_RESPONSE_SLOT_BUSY,
-    COUNT_RESPONSE_TOKEN_CONSUMED, COUNT_UNEXPECTED_TYPE,
+    COUNT_RESPONSE_RATE, COUNT_RESPONSE_RESUME_STALE, COUNT_RESPONSE_SERVER_FULL,
+    COUNT_RESPONSE_SLOT_BUSY, COUNT_RESPONSE_TOKEN_CONSUMED, COUNT_UNEXPECTED_TYPE,
 )
 from netcode.session.handshake cimport (
     handshake, handshakes_close, handshakes_find, handshakes_open,
 )
 from netcode.session.limiter cimport limiter_allows, limiter_charge, limiter_hash
-from netcode.session.pool cimport pool_claim, pool_find_address, pool_find_client, pool_retire
+from netcode.session.pool cimport (
+    pool_claim, pool_find_address, pool_find_client, pool_move, pool_retire,
+)
+from netcode.session.resume cimport (
+    RESUME_ELSEWHERE, RESUME_NEW, resume_claim, resume_claimed, resume_ended, resume_present,
+    resume_wanted,
+)
 from netcode.session.timers cimport timers_set
 from netcode.session.token_history cimport (
     TOKEN_IS_CONSUMED, TOKEN_IS_ELSEWHERE, TOKEN_OK, history_consume, history_present,
@@ -83,8 +91,8 @@ cdef bint for_this_server(const admission *a, const packet_request *request) noe
     return False
 
 
-cdef int64_t remember(admission *a, const net_address *source,
-                      const packet_request *request) noexcept nogil:
+cdef int64_t remember(admission *a, const net_address *source, const packet_request *request,
+                      const resume_claim *claim) noexcept nogil:
     """The handshake of an accepted request, new, retried or taken over; -1: no room."""
     cdef int64_t at = handshakes_find(&a.handshakes, source)
     cdef handshake *entry
@@ -105,6 +113,7 @@ cdef int64_t remember(admission *a, const net_address *source,
     if not known:
         entry.first_challenge = a.challenge_sequence
     entry.client_id = request.token.client_id
+    entry.resume = claim[0]
     entry.timeout = request.token.timeout if request.token.timeout > 0 else INFINITY
     memcpy(entry.tag, tag, TAG_BYTES)
     memcpy(entry.send_key, request.token.server_to_client_key, KEY_BYTES)
@@ -115,13 +124,57 @@ cdef int64_t remember(admission *a, const net_address *source,
     return at
 
 
+cdef void send_challenge(admission *a, const net_address *source,
+                         packet_request *request) noexcept nogil:
+    cdef challenge_token challenge
+    cdef uint8_t body[PACKET_CHALLENGE_BODY]
+    challenge.client_id = request.token.client_id
+    memcpy(challenge.user_data, request.token.user_data, USER_DATA_BYTES)
+    put_u64(body, a.challenge_sequence)
+    if challenge_token_seal(&challenge, a.challenge_sequence, a.challenge_key, body + 8) < 0:
+        return
+    a.challenge_sequence += 1
+    if send_global(a, PACKET_CHALLENGE, source, request.token.server_to_client_key, body,
+                   PACKET_CHALLENGE_BODY) == 0:
+        a.session.counts[COUNT_CHALLENGES_SENT] += 1
+
+
+cdef bint answer_resume(admission *a, const net_address *source, packet_request *request,
+                        const resume_claim *claim) noexcept nogil:
+    """The same of a resume token; whether this address is the first to show it, or shows it first.
+
+    It needs no history, and no lifetime: it is as good as the grant that its connection holds.
+    """
+    cdef session *s = a.session
+    cdef int64_t index
+    cdef resume_grant *grant
+    cdef int result
+    index = resume_wanted(a.pool, claim, request.token.client_id, &grant)
+    if index < 0 or not for_this_server(a, request):
+        s.counts[COUNT_REQUEST_RESUME_STALE] += 1
+        return False
+    if pool_find_address(a.pool, source) >= 0:
+        s.counts[COUNT_REQUEST_ADDRESS_CONNECTED] += 1
+        return False
+    result = resume_present(grant, source, s.now)
+    if result == RESUME_ELSEWHERE:
+        s.counts[COUNT_REQUEST_RESUME_ELSEWHERE] += 1
+        return False
+    if remember(a, source, request, claim) < 0:
+        s.counts[COUNT_REQUEST_HANDSHAKES_FULL] += 1
+        return False
+    send_challenge(a, source, request)
+    return result == RESUME_NEW
+
+
 cdef void answer_request(admission *a, const net_address *source,
                          packet_request *request) noexcept nogil:
     """The steps after the private token has been read."""
     cdef session *s = a.session
-    cdef challenge_token challenge
-    cdef uint8_t body[PACKET_CHALLENGE_BODY]
+    cdef resume_claim nothing
     cdef int result
+    nothing.secret = 0
+    nothing.handle = 0
     if request.expire_timestamp < a.oldest_expire:
         s.counts[COUNT_REQUEST_BEFORE_START] += 1
         return
@@ -148,24 +201,18 @@ cdef void answer_request(admission *a, const net_address *source,
         s.counts[COUNT_REQUEST_SERVER_FULL] += 1
         deny(a, source, request.token.server_to_client_key)
         return
-    if remember(a, source, request) < 0:
+    if remember(a, source, request, &nothing) < 0:
         s.counts[COUNT_REQUEST_HANDSHAKES_FULL] += 1
         return
-    challenge.client_id = request.token.client_id
-    memcpy(challenge.user_data, request.token.user_data, USER_DATA_BYTES)
-    put_u64(body, a.challenge_sequence)
-    if challenge_token_seal(&challenge, a.challenge_sequence, a.challenge_key, body + 8) < 0:
-        return
-    a.challenge_sequence += 1
-    if send_global(a, PACKET_CHALLENGE, source, request.token.server_to_client_key, body,
-                   PACKET_CHALLENGE_BODY) == 0:
-        s.counts[COUNT_CHALLENGES_SENT] += 1
+    send_challenge(a, source, request)
 
 
 cdef void admit_request(admission *a, const net_address *source, const uint8_t *data,
                         uint32_t size) noexcept nogil:
     cdef session *s = a.session
     cdef packet_request request
+    cdef resume_claim claim
+    cdef bint first
     cdef uint64_t hash = 0
     cdef uint32_t room
     cdef int result
@@ -182,15 +229,19 @@ cdef void admit_request(admission *a, const net_address *source, const uint8_t *
             limiter_charge(&a.limits, hash, s.now, 1.0)
     else:
         room = a.history.unused_count
-        answer_request(a, source, &request)
+        if resume_claimed(request.token.user_data, &claim):
+            first = answer_resume(a, source, &request, &claim)
+        else:
+            answer_request(a, source, &request)
+            first = a.history.unused_count != room
         # The first showing of a token is free: a crowd behind one address may all come at once.
-        if a.history.unused_count == room:
+        if not first:
             limiter_charge(&a.limits, hash, s.now, REPEAT_COST)
     wipe(&request, sizeof(request))
 
 
 cdef int64_t admit_handshaking(admission *a, uint32_t at, const packet_header *header,
-                               const uint8_t *data) noexcept nogil:
+                               const uint8_t *data, bint *moved) noexcept nogil:
     cdef session *s = a.session
     cdef handshake *entry = &a.handshakes.entries[at]
     cdef uint64_t hash = limiter_hash(&a.limits, &entry.address)
@@ -205,7 +256,7 @@ cdef int64_t admit_handshaking(admission *a, uint32_t at, const packet_header *h
     elif header.type != PACKET_RESPONSE:
         s.counts[COUNT_UNEXPECTED_TYPE] += 1
     else:
-        index = admit_response(a, at, s.body)
+        index = admit_response(a, at, s.body, moved)
     if index < 0:
         limiter_charge(&a.limits, hash, s.now, 1.0 if body < 0 else REPEAT_COST)
     return index
@@ -219,7 +270,30 @@ cdef void refuse_response(admission *a, const uint8_t *body) noexcept nogil:
         a.session.counts[COUNT_RESPONSE_ADDRESS_CONNECTED] += 1
 
 
-cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body) noexcept nogil:
+cdef int64_t admit_moved(admission *a, uint32_t at) noexcept nogil:
+    """The client of a connection answered from another address: the connection goes on there."""
+    cdef session *s = a.session
+    cdef handshake *entry = &a.handshakes.entries[at]
+    cdef resume_grant *grant
+    cdef connection *c
+    cdef int64_t index = resume_wanted(a.pool, &entry.resume, entry.client_id, &grant)
+    # Only from where the token was shown last: an answer heard on the way is good nowhere else.
+    if index < 0 or not address_equal(&grant.address, &entry.address):
+        s.counts[COUNT_RESPONSE_RESUME_STALE] += 1
+        return -1
+    if pool_move(a.pool, <uint32_t>index, &entry.address) < 0:
+        s.counts[COUNT_OUT_OF_MEMORY] += 1
+        return -1
+    c = &a.pool.slots[index]
+    resume_ended(c, grant)
+    connection_rekey(s, c, entry.send_key, entry.receive_key, 0)
+    handshakes_close(&a.handshakes, at)
+    connection_send_keep_alive(s, c)
+    return index
+
+
+cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body,
+                            bint *moved) noexcept nogil:
     cdef session *s = a.session
     cdef handshake *entry = &a.handshakes.entries[at]
     cdef uint64_t sequence = get_u64(body)
@@ -237,6 +311,9 @@ cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body) noex
     if pool_find_address(a.pool, &entry.address) >= 0:
         s.counts[COUNT_RESPONSE_ADDRESS_CONNECTED] += 1
         return -1
+    moved[0] = entry.resume.secret != 0
+    if moved[0]:
+        return admit_moved(a, at)
     if pool_find_client(a.pool, challenge.client_id) >= 0:
         s.counts[COUNT_RESPONSE_CLIENT_CONNECTED] += 1
         return -1

@@ -25,12 +25,17 @@ from netcode.session.client_core cimport (
     STATE_TOKEN_INVALID, client_begin, client_core, client_deadline, client_end, client_receive,
     client_receive_batch, client_send, client_time, client_update,
 )
+from netcode.session.client_roaming cimport (
+    roaming_begin, roaming_deadline, roaming_free, roaming_keep, roaming_receive, roaming_send,
+    roaming_update,
+)
 from netcode.session.connection cimport connection, connection_end
 from netcode.session.mailbox cimport Mailbox
 from netcode.session.reasons cimport (
     REASON_CLOSED, REASON_TOKEN_EXPIRED, REASON_TOKEN_INVALID,
 )
 
+from netcode.constants import RESUME_TOKEN_BYTES
 from netcode.errors import ConfigError, ConnectionClosed
 from netcode.security.connect import ConnectToken
 from netcode.session.config import ClientConfig
@@ -71,7 +76,9 @@ cdef class ClientEndpoint:
     cdef object settings         # keeps the channel configuration alive
     cdef DatagramBatch filling
     cdef DatagramBatch sent
+    cdef DatagramBatch elsewhere     # what leaves from a new address
     cdef Mailbox mail
+    cdef uint32_t was_resumed        # ``resumed`` at the last send_roaming
     cdef bint told_connected
     cdef bint told_disconnected
     cdef readonly object epoch
@@ -92,7 +99,10 @@ cdef class ClientEndpoint:
         self.mail = Mailbox()
         self.filling = DatagramBatch(limit=config.out_bytes)
         self.sent = DatagramBatch(limit=config.out_bytes)
+        self.elsewhere = DatagramBatch(limit=config.out_bytes)
         self.k.session.out = &self.filling.c
+        self.k.roaming.out = &self.elsewhere.c
+        self.k.roaming.after = INFINITY if config.roam_after is None else config.roam_after
         self.k.session.client_end = True
         self.k.session.malformed_limit = config.malformed_limit
         self.k.session.flush_packets = config.flush_packets
@@ -119,6 +129,7 @@ cdef class ClientEndpoint:
         self.k.session.protocol.order = order
 
     def __dealloc__(self):
+        roaming_free(&self.k)
         connection_end(&self.k.link)
         inbox_free(&self.k.session.received)
         wipe(&self.k, sizeof(self.k))
@@ -160,6 +171,7 @@ cdef class ClientEndpoint:
         """Time out, walk on to the next server, or expire. Receive first."""
         self.at(now)
         client_update(&self.k)
+        roaming_update(&self.k)
 
     def send(self, double now):
         """What leaves now: requests, responses, messages, acks, keep-alive packets.
@@ -181,7 +193,76 @@ cdef class ClientEndpoint:
     @property
     def next_deadline(self):
         """When ``update`` and ``send`` next have something to do; infinity when it is over."""
-        return client_deadline(&self.k) if self.k.started else -INFINITY
+        if not self.k.started:
+            return -INFINITY
+        return min(client_deadline(&self.k), roaming_deadline(&self.k))
+
+    # Another address
+
+    def take_resume_token(self, const uint8_t[::1] token not None):
+        """Keep a token of ``ServerEndpoint.resume_token``; of more than two, the newest.
+
+        With one, a connection from which nothing came for ``roam_after`` seconds goes on from
+        another address: see ``roaming``.
+
+        Raises:
+            ConfigError: it is not 1,112 bytes.
+        """
+        if token.shape[0] != RESUME_TOKEN_BYTES:
+            raise ConfigError(f"token: {token.shape[0]} bytes, must be {RESUME_TOKEN_BYTES}")
+        if self.k.state == STATE_CONNECTED and roaming_keep(&self.k, &token[0]) < 0:
+            raise MemoryError
+
+    @property
+    def roaming(self):
+        """The number of the attempt to go on from another address, from 1; 0 while there is none.
+
+        Each wants an address of its own: open another socket. Until the attempt is over, give what
+        arrives there to ``receive_roaming``, and send from there what ``send_roaming`` gives; all
+        else goes on at the old address. When ``resumed`` has grown, the new address is the one of
+        the connection, and when it has not, the old one is still.
+        """
+        return self.k.roaming.attempt if self.k.roaming.state else 0
+
+    @property
+    def resumed(self):
+        """How often the connection went on from another address."""
+        return self.k.link.resumed
+
+    def roam(self, double now):
+        """Begin an attempt at once, for who knows that the old address is lost.
+
+        Returns:
+            Whether there is a connection and a token for it.
+        """
+        self.at(now)
+        return bool(roaming_begin(&self.k))
+
+    def receive_roaming(self, DatagramBatch batch not None, double now):
+        """Process every datagram that arrived at the new address."""
+        cdef uint32_t i
+        self.at(now)
+        with nogil:
+            for i in range(batch.c.count):
+                self.receive_there(&batch.c.entries[i].address,
+                                   batch.c.data + batch.c.entries[i].offset,
+                                   batch.c.entries[i].size)
+
+    cdef void receive_there(self, const net_address *source, const uint8_t *data,
+                            uint32_t size) noexcept nogil:
+        # Behind the packet that ends the attempt, it is the address of the connection.
+        if self.k.roaming.state or self.k.link.resumed == self.was_resumed:
+            roaming_receive(&self.k, source, data, size)
+        else:
+            client_receive(&self.k, source, data, size)
+
+    def send_roaming(self, double now):
+        """What leaves now from the new address, as a batch; valid until the next call."""
+        self.at(now)
+        datagrams_clear(&self.elsewhere.c)
+        self.was_resumed = self.k.link.resumed
+        roaming_send(&self.k)
+        return self.elsewhere
 
     # What arrived
 

@@ -4,9 +4,11 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from netcode.security.address cimport net_address
 from netcode.security.packet cimport PACKET_CHALLENGE_BODY
-from netcode.security.token cimport public_token
+from netcode.security.protocol cimport KEY_BYTES, TOKEN_NONCE_BYTES
+from netcode.security.replay cimport replay_window
+from netcode.security.token cimport PRIVATE_TOKEN_BYTES, public_token
 from netcode.session.batch cimport datagrams
-from netcode.session.connection cimport connection, session
+from netcode.session.connection cimport RESUME_TOKENS, connection, session
 
 
 cdef enum client_state:
@@ -23,6 +25,28 @@ cdef enum client_state:
     STATE_CONNECTED = 3
 
 
+cdef struct resume_pass:         # a resume token, as the server gave it
+    uint8_t nonce[TOKEN_NONCE_BYTES]
+    uint8_t sealed[PRIVATE_TOKEN_BYTES]
+    uint8_t send_key[KEY_BYTES]
+    uint8_t receive_key[KEY_BYTES]
+    uint64_t send_sequence       # goes on from attempt to attempt: the keys stay the same
+    replay_window replay
+    uint8_t challenge[PACKET_CHALLENGE_BODY]
+
+
+cdef struct client_roaming:
+    resume_pass *passes[RESUME_TOKENS]  # the oldest first; NULL: none
+    uint32_t count
+    uint32_t chosen              # the one that the attempt asks with
+    uint32_t attempt             # each from an address of its own; counts
+    int state                    # STATE_REQUESTING or _RESPONDING from the new address; 0: at rest
+    double since                 # when the state began
+    double last_send
+    double after                 # seconds of silence after which an attempt begins; infinity: never
+    datagrams *out               # what leaves from the new address
+
+
 cdef struct client_core:
     session session
     connection link
@@ -37,6 +61,7 @@ cdef struct client_core:
     bint started
     bint was_connected
     bint answer_at_once
+    client_roaming roaming
     uint8_t challenge[PACKET_CHALLENGE_BODY]
 
 

@@ -79,6 +79,12 @@ cdef void walk(client_core *k, int state, int reason) noexcept nogil:
         client_end(k, state, reason, False)
 
 
+cdef inline void heard(client_core *k) noexcept nogil:
+    """The connection lives where it is: no need to go elsewhere."""
+    k.link.last_receive = k.session.now
+    k.roaming.state = 0
+
+
 cdef void client_receive(client_core *k, const net_address *source, const uint8_t *data,
                          uint32_t size) noexcept nogil:
     cdef session *s = &k.session
@@ -101,11 +107,11 @@ cdef void client_receive(client_core *k, const net_address *source, const uint8_
     k.link.packets_received += 1
     k.link.bytes_received += size
     if header.type == PACKET_PAYLOAD and k.state == STATE_CONNECTED:
-        k.link.last_receive = s.now
+        heard(k)
         if connection_receive(s, &k.link, s.body, <uint32_t>body):
             client_end(k, STATE_DISCONNECTED, REASON_PROTOCOL_VIOLATION, True)
     elif header.type == PACKET_KEEP_ALIVE and k.state == STATE_CONNECTED:
-        k.link.last_receive = s.now
+        heard(k)
     elif header.type == PACKET_KEEP_ALIVE and k.state == STATE_RESPONDING:
         k.link.last_receive = s.now
         get_keep_alive(s.body, &k.client_index, &k.max_clients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -260,6 +261,10 @@ class ClientConfig:
     answer_at_once: bool = True
     """Answer a challenge in the next ``send``; False waits for the 10 Hz slot, as the reference."""
 
+    roam_after: float | None = 0.5
+    """Seconds of silence after which a connection with a resume token looks for another way to the
+    server, above 0; None: only when ``roam`` is called. The server is heard ten times a second."""
+
     inbox_bytes: int = 16 << 20
     """Bytes of messages that wait for ``messages()`` and ``payloads()``; more is not acked."""
 
@@ -277,5 +282,7 @@ class ClientConfig:
         check_transport(self.channels, self.max_payload)
         check("malformed_limit", self.malformed_limit, 1, 2**31 - 1)
         check("flush_packets", self.flush_packets, 1, 4096)
+        if self.roam_after is not None and not 0 < self.roam_after < math.inf:
+            raise ConfigError(f"roam_after: {self.roam_after}, must be above 0, or None")
         check("inbox_bytes", self.inbox_bytes, MIN_INBOX, MAX_BYTES)
         check("out_bytes", self.out_bytes, MIN_INBOX, MAX_BYTES)

@@ -22,6 +22,13 @@ cdef enum:
     SLOT_RETIRED = 2             # over, but its events and messages may not have been read yet
     LIMIT_SECONDS = 1            # a connection's messages and bytes may come this much at once
     DROP_SECONDS = 10            # the same for its drops
+    RESUME_TOKENS = 2            # of a connection that are good at a time
+
+
+cdef struct resume_grant:        # a resume token that was made for a connection and not used yet
+    uint64_t secret              # of the token; 0: none
+    double heard                 # when the address below last asked with it
+    net_address address
 
 
 cdef struct connection:
@@ -56,6 +63,9 @@ cdef struct connection:
     uint64_t packets_received
     uint64_t bytes_sent          # of whole datagrams
     uint64_t bytes_received
+    uint32_t resumed             # how often it went on from another address
+    uint8_t told_moved           # an event of that waits to be read
+    resume_grant grants[RESUME_TOKENS]  # of a server; the older one first
 
 
 cdef struct session:
@@ -95,6 +105,11 @@ cdef void refuse_packet(session *s, int reason) noexcept nogil
 
 # Begin: sequences, replay window, timers, channel state; 0, or -1 out of memory.
 cdef int connection_start(session *s, connection *c) noexcept nogil
+
+# Go on under new keys, whose next packet to send has ``send_sequence``: replay window anew, and
+# what was in flight is sent again. The address is the caller's matter.
+cdef void connection_rekey(session *s, connection *c, const uint8_t *send_key,
+                           const uint8_t *receive_key, uint64_t send_sequence) noexcept nogil
 
 # Free the channel state and wipe the keys.
 cdef void connection_end(connection *c) noexcept nogil

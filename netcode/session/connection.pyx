@@ -1,10 +1,12 @@
 """One connection: sealing, keep-alive packets, payloads in and out."""
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from netcode.channel.connection cimport (
     RECEIVE_DUPLICATE, RECEIVE_INBOX_FULL, RECEIVE_MEMORY, channel_build, channel_deadline,
-    channel_free, channel_new, channel_receive,
+    channel_free, channel_moved, channel_new, channel_receive,
 )
 from netcode.channel.inbox cimport inbox, inbox_push, inbox_reserve
 from netcode.security.aead cimport wipe
@@ -19,6 +21,7 @@ from netcode.session.counters cimport (
     COUNT_BYTES_SENT, COUNT_DATAGRAMS_SENT, COUNT_OUT_FULL, COUNT_OUT_OF_MEMORY,
     COUNT_PAYLOAD_DUPLICATE, COUNT_PAYLOAD_INBOX_FULL, COUNT_PAYLOAD_INBOX_SHARE,
     COUNT_PAYLOAD_MALFORMED, COUNT_PAYLOADS_RECEIVED, COUNT_PAYLOADS_SENT, COUNT_RATE_LIMITED,
+    COUNT_RESUMED,
 )
 
 __all__ = []
@@ -41,6 +44,9 @@ cdef int connection_start(session *s, connection *c) noexcept nogil:
     c.packets_received = 0
     c.bytes_sent = 0
     c.bytes_received = 0
+    c.resumed = 0
+    c.told_moved = 0
+    memset(c.grants, 0, sizeof(c.grants))
     replay_init(&c.replay)
     c.channel = NULL
     if s.channels != NULL:
@@ -56,6 +62,22 @@ cdef void connection_end(connection *c) noexcept nogil:
     c.channel = NULL
     wipe(c.send_key, KEY_BYTES)
     wipe(c.receive_key, KEY_BYTES)
+    wipe(c.grants, sizeof(c.grants))
+
+
+cdef void connection_rekey(session *s, connection *c, const uint8_t *send_key,
+                           const uint8_t *receive_key, uint64_t send_sequence) noexcept nogil:
+    memcpy(c.send_key, send_key, KEY_BYTES)
+    memcpy(c.receive_key, receive_key, KEY_BYTES)
+    c.send_sequence = send_sequence
+    c.confirmed = s.client_end
+    c.last_receive = s.now
+    c.last_send = -INFINITY
+    c.resumed += 1
+    replay_init(&c.replay)
+    s.counts[COUNT_RESUMED] += 1
+    if c.channel != NULL:
+        channel_moved(c.channel, s.now)
 
 
 cdef int seal_into(session *s, connection *c, int type, const uint8_t *body, uint32_t size,

@@ -12,13 +12,13 @@ from netcode.channel.endpoint cimport check_room, frame_error, push_error, stats
 from netcode.security.address cimport address_to_tuple
 from netcode.security.packet cimport PACKET_REASON_COUNT
 from netcode.security.protocol cimport USER_DATA_BYTES
-from netcode.session.access cimport check_now
+from netcode.session.access cimport check_now, resume_token
 from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.counters cimport SESSION_COUNTERS
 from netcode.session.exchange cimport (
-    COMMAND_DISCONNECT, COMMAND_DISCONNECT_ALL, COMMAND_EPOCH, COMMAND_FLUSH, COMMAND_REPORT,
-    NO_HANDLE, TURN_REPORT, exchange_deadline, exchange_free, exchange_init, exchange_report,
-    exchange_reported, exchange_turn, session_news, session_report,
+    COMMAND_ALLOW, COMMAND_DISCONNECT, COMMAND_DISCONNECT_ALL, COMMAND_EPOCH, COMMAND_FLUSH,
+    COMMAND_REPORT, NO_HANDLE, TURN_REPORT, exchange_deadline, exchange_free, exchange_init,
+    exchange_report, exchange_reported, exchange_turn, session_news, session_report,
 )
 from netcode.session.intake cimport Intake, known_client
 from netcode.session.many cimport checked_cuts, checked_indices, event_row
@@ -26,6 +26,7 @@ from netcode.session.outbox cimport (
     OUTBOX_GONE, OUTBOX_NO_ROOM, outbox_ask_again, outbox_command, outbox_frame, outbox_free,
     outbox_init, outbox_many, outbox_message, outbox_payload, outbox_reclaim, outbox_room,
 )
+from netcode.session.reasons cimport EVENT_CAME, EVENT_LEFT, EVENT_MOVED
 from netcode.session.records cimport bell_tell, records_show, records_unshown
 from netcode.session.ring cimport ring_load
 from netcode.session.server cimport ServerEndpoint
@@ -35,7 +36,9 @@ import numpy as np
 from netcode.channel import REFUSALS
 from netcode.errors import ConfigError, ConnectionClosed
 from netcode.session.access import COUNTER_NAMES
-from netcode.session.events import ClientConnected, ClientDisconnected, DisconnectReason
+from netcode.session.events import (
+    ClientConnected, ClientDisconnected, ClientMoved, DisconnectReason,
+)
 from netcode.session.many import EVENT_DTYPE
 from netcode.session.stats import ConnectionStats
 
@@ -236,7 +239,7 @@ cdef class ServerDesk:
             raise MemoryError
         try:
             for i in range(self.intake.news_count):
-                if not news[i].connected:
+                if news[i].kind == EVENT_LEFT:
                     handles[n] = news[i].index | (news[i].generation & 0xFFFF) << 16
                     n += 1
             while True:
@@ -251,16 +254,19 @@ cdef class ServerDesk:
         return 0
 
     def events(self):
-        """ClientConnected and ClientDisconnected up to the last ``take``, as of ServerEndpoint."""
+        """ClientConnected, ClientMoved and ClientDisconnected up to the last ``take``."""
         cdef uint32_t i
         cdef const session_news *news
         result = []
         for i in range(self.intake.news_count):
             news = &self.intake.news[i]
-            if news.connected:
+            if news.kind == EVENT_CAME:
                 result.append(ClientConnected(
                     news.index, news.client_id, address_to_tuple(&news.address),
                     (<char *>news.user_data)[:USER_DATA_BYTES], news.generation))
+            elif news.kind == EVENT_MOVED:
+                result.append(ClientMoved(
+                    news.index, news.client_id, address_to_tuple(&news.address), news.generation))
             else:
                 result.append(ClientDisconnected(
                     news.index, news.client_id, REASONS[news.reason], news.generation))
@@ -282,7 +288,8 @@ cdef class ServerDesk:
             row.client_id = news.client_id
             row.index = news.index
             row.generation = news.generation
-            row.connected = news.connected
+            row.connected = news.kind != EVENT_LEFT
+            row.moved = news.kind == EVENT_MOVED
             row.reason = news.reason
         self.reclaim()
         self.intake.news_count = 0
@@ -450,6 +457,19 @@ cdef class ServerDesk:
         """
         return self.many(-1, indices, data, offsets)
 
+    def resume_token(self, index):
+        """A token with which a client may go on from another address; as of ServerEndpoint.
+
+        It is good from the next ``flush`` on, so a message that carries it is pushed after this.
+        """
+        cdef uint32_t slot = self.live_index(index)
+        cdef uint32_t handle = self.intake.handles[slot]
+        cdef uint64_t secret = 0
+        made = resume_token(self.config, self.endpoint.entropy,
+                            self.intake.clients[slot].client_id, handle, &secret)
+        self.command(COMMAND_ALLOW, handle, 0, secret)
+        return made
+
     def disconnect(self, index):
         """End a connection and tell the client; raises as ``ServerEndpoint.disconnect``."""
         cdef uint32_t slot = self.live_index(index)
@@ -508,7 +528,7 @@ cdef class ServerDesk:
         return ConnectionStats(
             r.packets_sent, r.packets_received, r.bytes_sent, r.bytes_received,
             transport.rtt if transport else 0.0, transport.jitter if transport else 0.0,
-            transport.packet_loss if transport else 0.0, transport)
+            transport.packet_loss if transport else 0.0, r.resumed, transport)
 
     @property
     def counters(self):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 __all__ = [
     "ClientConnected",
     "ClientDisconnected",
+    "ClientMoved",
     "ClientState",
     "Connected",
     "DisconnectReason",
@@ -70,6 +71,20 @@ class ClientConnected:
     """256 bytes, from the connect token."""
     generation: int
     """Counts the owners of this slot; (index, generation) never comes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMoved:
+    """Server: a client goes on from another address, in the same slot, with nothing lost."""
+
+    index: int
+    """Its slot."""
+    client_id: int
+    """64 bits, from the connect token."""
+    address: tuple[str, int]
+    """Host and port it sends from now."""
+    generation: int
+    """As in its ClientConnected."""
 
 
 @dataclass(frozen=True, slots=True)

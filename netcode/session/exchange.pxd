@@ -40,6 +40,7 @@ cdef enum:
     COMMAND_FLUSH                # send all that was queued so far before going on
     COMMAND_DISCONNECT
     COMMAND_DISCONNECT_ALL
+    COMMAND_ALLOW                # the secret of a resume token, for a handle
     COMMAND_RECLAIM              # ``count`` handles whose owners the game knows to have left
     COMMAND_CREDIT               # how full is the queue ``channel`` of a handle?
     COMMAND_EPOCH                # a double
@@ -65,12 +66,12 @@ cdef struct command:             # what a record begins with; its data follows
     uint32_t size                # bytes of data, of far data its own size
 
 
-cdef struct session_news:        # a connection came or went
+cdef struct session_news:        # a connection came, moved or went
     uint64_t client_id
     net_address address
     uint32_t index
     uint32_t generation
-    uint8_t connected
+    uint8_t kind                 # EVENT_
     uint8_t reason
     uint8_t user_data[USER_DATA_BYTES]
 
@@ -98,6 +99,7 @@ cdef struct session_report:
     uint64_t packets_received
     uint64_t bytes_sent
     uint64_t bytes_received
+    uint32_t resumed
     channel_stats stats
 
 

@@ -1,6 +1,6 @@
 """The owner's part of an exchange: commands in, deliveries out."""
 
-from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -23,13 +23,15 @@ from netcode.session.records cimport (
     bell_tell, records_ahead, records_free, records_give, records_new, records_peek, records_show,
     records_step,
 )
+from netcode.session.resume cimport resume_allow
 from netcode.session.ring cimport (
     ring_commit, ring_free, ring_load, ring_new, ring_peek, ring_release, ring_reserve, ring_store,
     ring_used,
 )
 from netcode.session.server_core cimport (
     CORE_GONE, core_deadline, core_disconnect, core_drive_receive, core_drive_send,
-    core_drive_update, core_find, core_push, core_push_frame, core_schedule, core_time,
+    core_drive_update, core_events_taken, core_find, core_push, core_push_frame, core_schedule,
+    core_time,
 )
 
 __all__ = []
@@ -165,6 +167,7 @@ cdef void exchange_report(exchange *x, server_core *k, uint32_t handle) noexcept
         r.packets_received = c.packets_received
         r.bytes_sent = c.bytes_sent
         r.bytes_received = c.bytes_received
+        r.resumed = c.resumed
         if c.channel != NULL:
             r.stats = channel_statistics(c.channel)[0]
 
@@ -186,6 +189,7 @@ cdef int carry_out(exchange *x, server_core *k, const command *m) noexcept nogil
     cdef const uint8_t *content = data
     cdef const uint8_t *handles
     cdef uint32_t i, handle
+    cdef uint64_t secret
     cdef uint32_t size = m.size
     if m.kind == COMMAND_PUSH:
         push(x, k, m.handle, m.channel, data, size)
@@ -216,6 +220,10 @@ cdef int carry_out(exchange *x, server_core *k, const command *m) noexcept nogil
     elif m.kind == COMMAND_DISCONNECT_ALL:
         while k.pool.live_count:
             core_disconnect(k, k.pool.live[0], REASON_CLOSED, True)
+    elif m.kind == COMMAND_ALLOW:
+        memcpy(&secret, data, sizeof(secret))
+        if core_find(k, m.handle) != NULL:
+            resume_allow(core_find(k, m.handle), secret)
     elif m.kind == COMMAND_RECLAIM:
         for i in range(m.count):
             memcpy(&handle, data + i * sizeof(handle), sizeof(handle))
@@ -327,10 +335,10 @@ cdef session_news *take_news(server_core *k) noexcept nogil:
         news[i].address = c.address
         news[i].index = event.index
         news[i].generation = c.generation
-        news[i].connected = event.connected
+        news[i].kind = event.kind
         news[i].reason = event.reason
         memcpy(news[i].user_data, c.user_data, USER_DATA_BYTES)
-    k.event_count = 0
+    core_events_taken(k)
     return news
 
 

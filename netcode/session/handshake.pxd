@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcode.security.address cimport net_address
 from netcode.security.protocol cimport KEY_BYTES, TAG_BYTES
 from netcode.session.lookup cimport lookup_table
+from netcode.session.resume cimport resume_claim
 from netcode.session.timers cimport timer_heap
 
 
@@ -18,6 +19,7 @@ cdef struct handshake:
     uint64_t first_challenge     # sequence of the first challenge made for it
     double timeout               # seconds, of the connection to be; infinity: none
     uint8_t tag[TAG_BYTES]       # of the token, for its history
+    resume_claim resume          # of the connection that is to move here; secret 0: a new one
     uint8_t send_key[KEY_BYTES]
     uint8_t receive_key[KEY_BYTES]
 

@@ -12,6 +12,7 @@ from netcode.channel.inbox cimport (
 from netcode.session.exchange cimport delivery, exchange, session_news
 from netcode.session.message_batch cimport MessageBatch, Store, batch_of
 from netcode.session.outbox cimport outbox, outbox_open
+from netcode.session.reasons cimport EVENT_LEFT, EVENT_MOVED
 from netcode.session.ring cimport (
     ring_commit, ring_peek, ring_release, ring_reserve, ring_store,
 )
@@ -153,7 +154,10 @@ cdef class Intake:
         self.news_count += count
         for i in range(count):
             c = &self.clients[news[i].index]
-            if not news[i].connected:
+            if news[i].kind == EVENT_MOVED:
+                c.address = news[i].address
+                continue
+            if news[i].kind == EVENT_LEFT:
                 self.leave(news[i].index)
                 c.state = CLIENT_NONE
                 continue

@@ -11,7 +11,8 @@ cdef struct event_row:           # EVENT_DTYPE
     uint32_t generation
     uint8_t connected
     uint8_t reason
-    uint8_t unused[6]
+    uint8_t moved
+    uint8_t unused[5]
 
 
 # Client indices as an array, each below ``capacity``; else ConfigError.

@@ -19,9 +19,9 @@ from netcode.errors import ConfigError
 __all__ = ["EVENT_DTYPE"]
 
 EVENT_DTYPE = np.dtype({
-    "names": ["index", "generation", "client_id", "connected", "reason"],
-    "formats": ["u4", "u4", "u8", "?", "u1"],
-    "offsets": [8, 12, 0, 16, 17],
+    "names": ["index", "generation", "client_id", "connected", "reason", "moved"],
+    "formats": ["u4", "u4", "u8", "?", "u1", "?"],
+    "offsets": [8, 12, 0, 16, 17, 18],
     "itemsize": sizeof(event_row),
 })
 

@@ -37,6 +37,9 @@ cdef void pool_free(connection_pool *p) noexcept nogil
 cdef int64_t pool_claim(connection_pool *p, const net_address *address,
                         uint64_t client_id) noexcept nogil
 
+# Let a live connection have another address, which none has; 0, or -1 out of memory.
+cdef int pool_move(connection_pool *p, uint32_t index, const net_address *address) noexcept nogil
+
 # End a live connection. Its address, client id and user data stay readable until pool_reclaim.
 cdef void pool_retire(connection_pool *p, uint32_t index) noexcept nogil
 

@@ -107,6 +107,15 @@ cdef int64_t pool_claim(connection_pool *p, const net_address *address,
     return index
 
 
+cdef int pool_move(connection_pool *p, uint32_t index, const net_address *address) noexcept nogil:
+    cdef connection *c = &p.slots[index]
+    if lookup_insert(&p.by_address, address_hash(address, p.key), index) < 0:
+        return -1
+    lookup_remove(&p.by_address, address_hash(&c.address, p.key), index)
+    c.address = address[0]
+    return 0
+
+
 cdef void pool_retire(connection_pool *p, uint32_t index) noexcept nogil:
     cdef connection *c = &p.slots[index]
     cdef uint32_t last

@@ -16,7 +16,13 @@ cdef enum disconnect_reason:
     REASON_FLOOD = 9
 
 
+cdef enum:
+    EVENT_LEFT = 0               # the slot was left, for ``reason``
+    EVENT_CAME = 1               # it was taken
+    EVENT_MOVED = 2              # its owner goes on from another address
+
+
 cdef struct session_event:
     uint32_t index
-    uint8_t connected            # 1: the slot was taken; 0: it was left, for ``reason``
+    uint8_t kind                 # EVENT_
     uint8_t reason

@@ -10,6 +10,7 @@ cdef class ServerEndpoint:
     """See server.pyi."""
     cdef server_core k
     cdef readonly object config
+    cdef object entropy
     cdef object settings         # keeps the channel configuration alive
     cdef DatagramBatch filling
     cdef DatagramBatch sent

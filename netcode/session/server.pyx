@@ -1,7 +1,7 @@
 """The sans-IO server endpoint."""
 
 cimport cython
-from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from netcode.channel.inbox cimport inbox_init
@@ -14,15 +14,18 @@ from netcode.security.protocol cimport (
 )
 from netcode.session.access cimport (
     check_now, draw, push_message, push_opaque, push_payload, read_counters, read_stats,
-    room_for,
+    resume_token, room_for,
 )
 from netcode.session.batch cimport DatagramBatch, datagrams_clear
-from netcode.session.connection cimport DROP_SECONDS, SLOT_LIVE, connection
+from netcode.session.connection cimport DROP_SECONDS, SLOT_LIVE, connection, handle_of
 from netcode.session.limiter cimport limiter_init
 from netcode.session.mailbox cimport Mailbox
 from netcode.session.many cimport event_row, push_each
 from netcode.session.pool cimport HASH_KEY_BYTES
-from netcode.session.reasons cimport REASON_CLOSED, session_event
+from netcode.session.reasons cimport (
+    EVENT_CAME, EVENT_LEFT, EVENT_MOVED, REASON_CLOSED, session_event,
+)
+from netcode.session.resume cimport resume_allow
 from netcode.session.server_core cimport (
     core_deadline, core_disconnect, core_drive_receive, core_drive_send, core_drive_update,
     core_events_read, core_free, core_init, core_receive, core_schedule, core_time, core_touch,
@@ -33,7 +36,9 @@ import numpy as np
 from netcode.errors import ConfigError, ConnectionClosed
 from netcode.session.config import ServerConfig
 from netcode.session.many import EVENT_DTYPE
-from netcode.session.events import ClientConnected, ClientDisconnected, DisconnectReason
+from netcode.session.events import (
+    ClientConnected, ClientDisconnected, ClientMoved, DisconnectReason,
+)
 
 __all__ = ["ServerEndpoint"]
 
@@ -57,8 +62,9 @@ cdef class ServerEndpoint:
 
     Args:
         config: its settings.
-        entropy: called twice, for 32 random bytes (the challenge key) and for 16 (the hash key).
-            They must be new at every start: ``netcode.security.random_bytes``.
+        entropy: called twice, for 32 random bytes (the challenge key) and for 16 (the hash key),
+            and for each resume token. They must be new at every start:
+            ``netcode.security.random_bytes``.
         epoch: unix time at ``now`` 0, in seconds, by which tokens expire.
 
     Raises:
@@ -76,6 +82,7 @@ cdef class ServerEndpoint:
                      <const uint8_t *><char *>hash_key) < 0:
             raise MemoryError
         self.config = config
+        self.entropy = entropy
         self.mail = Mailbox()
         self.filling = DatagramBatch(limit=config.out_bytes)
         self.sent = DatagramBatch(limit=config.out_bytes)
@@ -223,7 +230,7 @@ cdef class ServerEndpoint:
     # What arrived
 
     def events(self):
-        """ClientConnected and ClientDisconnected since the last call, in order.
+        """ClientConnected, ClientMoved and ClientDisconnected since the last call, in order.
 
         Reading them gives the slots of departed clients free, so read ``messages()`` in the same
         tick: what a client said before it left is dropped once its slot has a new owner.
@@ -236,8 +243,11 @@ cdef class ServerEndpoint:
         for i in range(self.k.event_count):
             event = &self.k.events[i]
             c = &self.k.pool.slots[event.index]
-            if event.connected:
+            if event.kind == EVENT_CAME:
                 result.append(self.describe(c))
+            elif event.kind == EVENT_MOVED:
+                result.append(ClientMoved(
+                    c.index, c.client_id, address_to_tuple(&c.address), c.generation))
             else:
                 result.append(ClientDisconnected(
                     c.index, c.client_id, REASONS[event.reason], c.generation))
@@ -249,8 +259,8 @@ cdef class ServerEndpoint:
         """What ``events`` gives, as a structured array of ``EVENT_DTYPE``, a row per event.
 
         ``index`` u4, ``generation`` u4, ``client_id`` u8, ``connected`` bool, and ``reason`` u1:
-        the number of the DisconnectReason among its members. ``client(index)`` has the rest of
-        one that is still connected.
+        the number of the DisconnectReason among its members. ``moved`` bool: a ClientMoved, and
+        ``connected`` is True too. ``client(index)`` has the rest of one that is still connected.
         """
         cdef uint32_t i
         cdef uint32_t count = self.k.event_count
@@ -267,7 +277,8 @@ cdef class ServerEndpoint:
             row.client_id = c.client_id
             row.index = c.index
             row.generation = c.generation
-            row.connected = event.connected
+            row.connected = event.kind != EVENT_LEFT
+            row.moved = event.kind == EVENT_MOVED
             row.reason = event.reason
         core_events_read(&self.k)
         return result
@@ -363,6 +374,23 @@ cdef class ServerEndpoint:
         cdef connection *c = self.live(index)
         push_payload(&self.k.session, c, data)
         core_schedule(&self.k, c)
+
+    def resume_token(self, index):
+        """A new token with which a client may go on from another address, as bytes.
+
+        The client gives them to ``ClientEndpoint.take_resume_token``; they hold keys, so they go
+        inside the connection and nowhere else. A token is good once. Two of a client are good at a
+        time, the last two made: make two for a new client, and another at each ClientMoved.
+
+        Raises:
+            ConnectionClosed: nobody is connected there.
+            ConfigError: there is no such index.
+        """
+        cdef connection *c = self.live(index)
+        cdef uint64_t secret = 0
+        made = resume_token(self.config, self.entropy, c.client_id, handle_of(c), &secret)
+        resume_allow(c, secret)
+        return made
 
     def disconnect(self, index):
         """End a connection; the next ``send`` tells the client. What is queued is not sent.

@@ -44,7 +44,7 @@ cdef struct server_core:
     uint32_t *moved              # slots that heard something, each at most once: their deadlines
     uint32_t moved_count         # may have come nearer, and the timers do not know yet
     session_event *events
-    uint32_t event_count         # at most two for each slot: slots wait for them to be read
+    uint32_t event_count         # at most three for each slot: slots wait for them to be read
     bint loopback_only
     bint started
     double token_lifetime        # of the restart rule, seconds; below 0: off
@@ -109,6 +109,9 @@ cdef int core_push(server_core *k, uint32_t handle, int channel, const uint8_t *
 # Queue an opaque frame for a handle: CORE_GONE, or as channel_push_frame.
 cdef int core_push_frame(server_core *k, uint32_t handle, int kind, const uint8_t *data,
                          uint32_t size) noexcept nogil
+
+# The events have been copied: forget them.
+cdef void core_events_taken(server_core *k) noexcept nogil
 
 # The events have been read: forget them, and give the slots of departed clients free.
 cdef void core_events_read(server_core *k) noexcept nogil

@@ -38,7 +38,8 @@ from netcode.session.prefetch cimport (
     channel_prefetch_slot, connection_prefetch, may_be_encrypted, prefetch,
 )
 from netcode.session.reasons cimport (
-    REASON_CLOSED_BY_PEER, REASON_FLOOD, REASON_PROTOCOL_VIOLATION, REASON_TIMEOUT, session_event,
+    EVENT_CAME, EVENT_LEFT, EVENT_MOVED, REASON_CLOSED_BY_PEER, REASON_FLOOD,
+    REASON_PROTOCOL_VIOLATION, REASON_TIMEOUT, session_event,
 )
 from netcode.session.timers cimport (
     timers_cancel, timers_free, timers_init, timers_next, timers_pop, timers_set,
@@ -68,7 +69,7 @@ cdef int core_init(server_core *k, uint32_t max_clients, uint32_t handshakes,
     memset(k, 0, sizeof(server_core))
     k.dirty = <uint32_t *>calloc(max_clients, sizeof(uint32_t))
     k.moved = <uint32_t *>calloc(max_clients, sizeof(uint32_t))
-    k.events = <session_event *>calloc(max_clients, 2 * sizeof(session_event))
+    k.events = <session_event *>calloc(max_clients, 3 * sizeof(session_event))
     if (k.dirty == NULL or k.moved == NULL or k.events == NULL
             or timers_init(&k.timers, max_clients) < 0
             or pool_init(&k.pool, max_clients, hash_key) < 0
@@ -118,12 +119,12 @@ cdef void core_time(server_core *k, double now) noexcept nogil:
     history_expire(&k.history, a.unix_now)
 
 
-cdef void report(server_core *k, uint32_t index, bint connected, int reason) noexcept nogil:
+cdef void report(server_core *k, uint32_t index, int kind, int reason) noexcept nogil:
     cdef session_event *event
-    if k.event_count < 2 * k.pool.capacity:
+    if k.event_count < 3 * k.pool.capacity:
         event = &k.events[k.event_count]
         event.index = index
-        event.connected = connected
+        event.kind = <uint8_t>kind
         event.reason = <uint8_t>reason
         k.event_count += 1
 
@@ -172,7 +173,7 @@ cdef void core_disconnect(server_core *k, uint32_t index, int reason, bint tell)
     timers_cancel(&k.timers, index)
     pool_retire(&k.pool, index)
     k.session.counts[COUNT_DISCONNECTED] += 1
-    report(k, index, False, reason)
+    report(k, index, EVENT_LEFT, reason)
 
 
 cdef void receive_connected(server_core *k, connection *c, const packet_header *header,
@@ -213,6 +214,8 @@ cdef void receive_one(server_core *k, const net_address *source, const uint8_t *
                       uint32_t size, uint64_t hash, bint hashed) noexcept nogil:
     cdef session *s = &k.session
     cdef packet_header header
+    cdef connection *c
+    cdef bint is_moved = False
     cdef int64_t at
     cdef int result
     s.counts[COUNT_DATAGRAMS_RECEIVED] += 1
@@ -235,10 +238,18 @@ cdef void receive_one(server_core *k, const net_address *source, const uint8_t *
         return
     at = handshakes_find_hashed(&k.admission.handshakes, hash, source)
     if at >= 0:
-        at = admit_handshaking(&k.admission, <uint32_t>at, &header, data)
+        at = admit_handshaking(&k.admission, <uint32_t>at, &header, data, &is_moved)
         if at >= 0:
-            report(k, <uint32_t>at, True, 0)
-            core_schedule(k, &k.pool.slots[at])
+            c = &k.pool.slots[at]
+            if not is_moved:
+                report(k, <uint32_t>at, EVENT_CAME, 0)
+                core_schedule(k, c)
+                return
+            if not c.told_moved:
+                c.told_moved = 1
+                report(k, <uint32_t>at, EVENT_MOVED, 0)
+            core_touch(k, c)
+            core_schedule(k, c)
         return
     s.counts[COUNT_UNKNOWN_SENDER] += 1
 
@@ -414,6 +425,13 @@ cdef int core_push_frame(server_core *k, uint32_t handle, int kind, const uint8_
     return status
 
 
-cdef void core_events_read(server_core *k) noexcept nogil:
+cdef void core_events_taken(server_core *k) noexcept nogil:
+    cdef uint32_t i
+    for i in range(k.event_count):
+        k.pool.slots[k.events[i].index].told_moved = 0
     k.event_count = 0
+
+
+cdef void core_events_read(server_core *k) noexcept nogil:
+    core_events_taken(k)
     pool_reclaim(&k.pool)

@@ -30,5 +30,7 @@ class ConnectionStats:
     """Smoothed difference of successive samples."""
     packet_loss: float
     """Share of sent packets that were lost, 0 to 1, smoothed."""
+    resumed: int
+    """How often the client went on from another address, under new keys."""
     transport: ChannelStats | None
     """Everything the channels measured and counted."""

@@ -106,7 +106,7 @@ def test_events_as_an_array() -> None:
     connect(world)
     events = server.receive_events()
     assert events.dtype == EVENT_DTYPE
-    assert events.tolist() == [(0, 1, 1, True, 0)]
+    assert events.tolist() == [(0, 1, 1, True, 0, False)]
     assert len(server.receive_events()) == 0
     server.disconnect(0)
     (row,) = server.receive_events()

@@ -1,0 +1,44 @@
+"""Resume tokens: how a client that has another address is known to be the one of a connection.
+
+A resume token is a connect token that the server makes with its own key and hands to the client
+inside the connection. Its private user data begin with a mark and name the connection and a
+secret; the connection holds the secret, as a grant, until the token is used or replaced. So a token
+is good once, only while its connection lives, and only at this server.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from netcode.security.address cimport net_address
+from netcode.session.connection cimport connection, resume_grant
+from netcode.session.pool cimport connection_pool
+
+
+cdef enum:
+    RESUME_MARK_BYTES = 8
+    RESUME_TOKEN_BYTES = 24 + 1024 + 32 + 32  # nonce, sealed part, both keys
+    # resume_present
+    RESUME_NEW = 0               # this address was not the last to ask
+    RESUME_AGAIN = 1
+    RESUME_ELSEWHERE = 2         # another address asks with it
+
+
+cdef struct resume_claim:
+    uint64_t secret              # 0: none
+    uint32_t handle
+
+
+# Whether the user data of an authentic private token are those of a resume token.
+cdef bint resume_claimed(const uint8_t *user_data, resume_claim *claim) noexcept nogil
+
+# The index of the connection that granted this, and the grant; or -1.
+cdef int64_t resume_wanted(const connection_pool *p, const resume_claim *claim, uint64_t client_id,
+                           resume_grant **grant) noexcept nogil
+
+# ``source`` asks with the token: RESUME_.
+cdef int resume_present(resume_grant *grant, const net_address *source, double now) noexcept nogil
+
+# Grant a resumption, in the place of the older one when there are two.
+cdef void resume_allow(connection *c, uint64_t secret) noexcept nogil
+
+# A grant has been used.
+cdef void resume_ended(connection *c, resume_grant *grant) noexcept nogil
