@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Generic, Self, TypeVar, overload
 
+from netcode.constants import RESUME_TOKEN_BYTES
 from netcode.errors import ChannelFull, ConfigError, ConnectionClosed, DecodeError
-from netcode.replication.hello import TRANSFER, Bye, Welcome, parse_control
+from netcode.replication.hello import RESUME, TRANSFER, Bye, Welcome, parse_control
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputSender, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
@@ -367,6 +368,9 @@ class Client(Generic[I]):
             if channel == 0 and data[:1] == bytes([TRANSFER]):
                 self.transfers.receive(data[1:], data_channel=False)
                 return
+            if channel == 0 and data[:1] == bytes([RESUME]):
+                self.keep_token(data[1:])
+                return
             if channel == 0:
                 control = parse_control(data)
                 if isinstance(control, Bye):
@@ -383,6 +387,12 @@ class Client(Generic[I]):
             self.arrived.append(
                 Received(message, channel=name, correlation=correlation, client=self)
             )
+
+    def keep_token(self, data: bytes) -> None:
+        if len(data) != RESUME_TOKEN_BYTES:
+            raise DecodeError(f"a resume token of {len(data)} bytes")
+        with self.host.lock:
+            self.endpoint.take_resume_token(data)
 
     def take_time(self, data: bytes) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from netcode.client import Client
@@ -33,7 +34,8 @@ from netcode.session import (
     DisconnectReason,
 )
 from netcode.shell.channels import ChannelNames, Channels
-from netcode.shell.host import Clock, Host, LinkPair, conditioned, epoch_of
+from netcode.shell.host import Clock, LinkPair, conditioned, epoch_of
+from netcode.shell.roaming import RoamingHost
 from netcode.shell.world import World
 
 __all__ = ["Application", "Attempt", "Connecting"]
@@ -92,17 +94,29 @@ class Attempt:
         transport: Transport | None,
         link: LinkPair | None,
         clock: Clock,
+        roam_after: float | None = None,
     ) -> None:
         self.app = app
         self.token = token
         self.clock = clock
+        # Simulated lines lead from one socket: there is no other.
+        reopen: Callable[[], Transport] | None = None
+        if link is None:
+            reopen = getattr(transport, "reopen", None)
+            if transport is None:
+                reopen = partial(open_socket, token)
         self.endpoint = ClientEndpoint(
-            ClientConfig(token=token, channels=app.channels.config, dialect=app.dialect),
+            ClientConfig(
+                token=token,
+                channels=app.channels.config,
+                dialect=app.dialect,
+                roam_after=None if reopen is None else roam_after,
+            ),
             entropy=random_bytes,
             epoch=epoch_of(clock),
         )
         opened = open_socket(token) if transport is None else transport
-        self.host = Host(self.endpoint, conditioned(opened, link, clock), clock)
+        self.host = RoamingHost(self.endpoint, conditioned(opened, link, clock), clock, reopen)
         self.welcome: Welcome | None = None
         self.spoken: Spoken | None = None
         self.error: ConnectError | None = None

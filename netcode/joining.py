@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, Unpack, overload
@@ -42,6 +43,7 @@ class ConnectOptions(TypedDict, total=False):
     user_data: bytes
     lost_after: int
     interpolation_delay: float | None
+    roam_after: float | None
     dialect: Dialect
     channels: Channels | None
     link: LinkPair | None
@@ -94,6 +96,8 @@ def connect(
             takes the connection for lost.
         interpolation_delay: seconds behind the newest snapshot that others are shown; default
             0.1, at least two ticks.
+        roam_after: seconds of silence after which the client looks for the server from another
+            socket, and goes on there with nothing lost; None: never. Not with ``link``.
         dialect: the netcode 1.02 that the server speaks; see ``netcode.Dialect``.
         channels: message channels, as the server has them.
         link: (sending, receiving) simulated lines, as ``netcode.testing.Link``.
@@ -136,6 +140,7 @@ def prepare(
     user_data: bytes = b"",
     lost_after: int = 10,
     interpolation_delay: float | None = None,
+    roam_after: float | None = 0.5,
     dialect: Dialect = Dialect.STANDARD,
     channels: Channels | None = None,
     link: LinkPair | None = None,
@@ -143,6 +148,8 @@ def prepare(
     clock: Clock = time.monotonic,
 ) -> Connecting:
     """Check everything that can be checked here, and make the race of attempts."""
+    if roam_after is not None and not 0 < roam_after < math.inf:
+        raise ConfigError(f"roam_after is {roam_after}; it must be above 0, or None")
     if timeout <= 0:
         raise ConfigError(f"timeout is {timeout}; it must be above 0")
     app = Application(
@@ -182,7 +189,7 @@ def prepare(
         tokens = tokens[:1]
 
     def start(each: ConnectToken) -> Callable[[], Attempt]:
-        return lambda: Attempt(app, each, transport, link, clock)
+        return lambda: Attempt(app, each, transport, link, clock, roam_after)
 
     return Connecting([start(each) for each in tokens], timeout, clock)
 

@@ -72,6 +72,7 @@ class ServerOptions(TypedDict, total=False):
     dialect: Dialect
     channels: Channels | None
     catch_up: int
+    roaming: bool
     io: Literal["auto", "poll", "thread"]
     link: LinkPair | None
     transport: Transport | None
@@ -102,6 +103,8 @@ class Server(ServerLoop[I], Generic[I]):
         dialect: the netcode 1.02 that clients speak; see ``netcode.Dialect``.
         channels: message channels by name; see ``netcode.channel``.
         catch_up: ticks run back to back after a stall, before the rest is dropped.
+        roaming: let clients go on from another address when theirs is lost, in the same slot and
+            with nothing lost; they are given tokens for it.
         io: who moves the datagrams. "poll": the loop itself, between and within its ticks, and a
             helper thread while game code is slow. "thread": an I/O thread that owns the
             connections and never needs the GIL, for many clients and for game code that keeps
@@ -148,6 +151,7 @@ class Server(ServerLoop[I], Generic[I]):
         dialect: Dialect = Dialect.STANDARD,
         channels: Channels | None = None,
         catch_up: int = CATCH_UP,
+        roaming: bool = True,
         io: Literal["auto", "poll", "thread"] = "auto",
         link: LinkPair | None = None,
         transport: Transport | None = None,
@@ -188,6 +192,7 @@ class Server(ServerLoop[I], Generic[I]):
             raise
         driven: Any = host.endpoint
         super().__init__(driven, host, schedule, registry, names, input, default)
+        self.roaming = roaming
 
     @property
     def address(self) -> str:

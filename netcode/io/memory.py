@@ -113,6 +113,10 @@ class MemoryTransport:
     def wait(self, timeout: float) -> bool:
         return self.network.advance(max(0.0, timeout), lambda: bool(self.inbox))
 
+    def reopen(self) -> MemoryTransport:
+        """Another socket of the same host: a connection may go on there."""
+        return self.network.bind((self.bound[0], 0))
+
     def fileno(self) -> int:
         return -1
 

@@ -8,6 +8,8 @@ Control messages, on channel 0 (reliable and ordered), the first byte is the kin
     4 BYE      either way: why the connection is about to end
     5 TRANSFER either way: a note of the receiving end of a transfer, see netcode.channel.notes;
                it is not parsed here
+    6 RESUME   server to client: a token (1,112 bytes) with which it may go on from another
+               address; it is not parsed here
 
 The client offers the hashes of every version that its classes describe, the server picks the
 newest that it knows as well. So either end may be the older one. It also offers the trained
@@ -31,6 +33,7 @@ __all__ = [
     "MAX_HELLO",
     "MAX_MODELS",
     "MAX_VERSIONS",
+    "RESUME",
     "REVISION",
     "TRANSFER",
     "Bye",
@@ -44,7 +47,7 @@ __all__ = [
     "parse_control",
 ]
 
-REVISION: Final = 3
+REVISION: Final = 4
 """Of everything this library sends inside netcode payloads; both ends must agree."""
 
 HELLO: Final = 1
@@ -52,6 +55,7 @@ WELCOME: Final = 2
 REFUSE: Final = 3
 BYE: Final = 4
 TRANSFER: Final = 5
+RESUME: Final = 6
 
 MODEL_COMMON: Final = 1
 MODEL_MISSED: Final = 2

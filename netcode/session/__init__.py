@@ -3,8 +3,9 @@
 Rooms, each using the ones before: ``lookup``, ``timers``, ``batch``, ``counters``, ``reasons``,
 ``events``, ``stats``, ``connection``, ``pool``, ``token_history``, ``resume``, ``handshake``,
 ``limiter``, ``admission``, ``prefetch``, ``server_core``, ``client_core``, ``client_roaming``,
-``ring``, ``config``, ``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``; and for cores that a
-thread of their own drives, ``records``, ``exchange``, ``outbox``, ``intake``, ``desk``.
+``ring``, ``config``, ``message_batch``, ``mailbox``, ``access``, ``many``, ``server``, ``client``;
+and for cores that a thread of their own drives, ``records``, ``exchange``, ``outbox``, ``intake``,
+``desk``.
 """
 
 from netcode.session.access import COUNTER_NAMES

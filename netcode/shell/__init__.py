@@ -13,6 +13,7 @@ The rooms, each of which may use those before it:
 ``transfers``   files and streams, as game code sees them
 ``events``      what happens to a server and to a client
 ``host``        an endpoint, its back end, and their lock
+``roaming``     the same for a client, which may go on from another socket
 ``slices``      the same for a server, whose ticks leave in slices
 ``threaded``    the same with an I/O thread
 ``pacing``      ``for`` and ``async for`` over ticks

@@ -102,11 +102,15 @@ class Watch:
         self.thread = threading.get_ident()
         self.flushing = False
         loop.host.pushed = self.pushed
+        self.begin()
+        self.arm()
+
+    def begin(self) -> None:
+        """Watch the socket for reading."""
         if self.descriptor >= 0:
             with contextlib.suppress(NotImplementedError):  # Windows, Proactor
                 self.events.add_reader(self.descriptor, self.poll)
                 self.watching = True
-        self.arm()
 
     def poll(self) -> None:
         """Poll the loop, and see what to wait for next."""
@@ -118,6 +122,10 @@ class Watch:
         host = self.loop.host
         if not self.watching or host.closed:
             return
+        if host.fileno() != self.descriptor:  # the connection goes on at another socket
+            self.end()
+            self.descriptor = host.fileno()
+            self.begin()
         host.listen()
         if host.blocked != self.writing:
             self.writing = not self.writing
@@ -168,11 +176,16 @@ class Watch:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+        self.end()
+
+    def end(self) -> None:
+        """Watch the socket no more."""
         if self.watching:
             self.watching = False
             with contextlib.suppress(RuntimeError, ValueError):
                 self.events.remove_reader(self.descriptor)
                 if self.writing:
+                    self.writing = False
                     self.events.remove_writer(self.descriptor)
 
 

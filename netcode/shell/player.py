@@ -31,7 +31,8 @@ class Player(Generic[I]):
         index: its slot, 0 to max_clients - 1; reused after it left.
         client_id: the 64-bit identity in its connect token.
         user_data: the 256 bytes that the token's issuer put in.
-        address: where it connects from, as "host:port".
+        address: where it sends from, as "host:port"; another one when it moved, which
+            ``stats.resumed`` counts.
         entity: for the game to set; the id of what the player owns, or -1.
         connected: False as soon as it left, which may be before its ``Left`` event.
     """

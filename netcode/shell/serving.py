@@ -18,7 +18,7 @@ from netcode.errors import (
 )
 from netcode.replication import Sender, Table
 from netcode.replication.contract import Contract, Spoken
-from netcode.replication.hello import TRANSFER, Bye
+from netcode.replication.hello import RESUME, TRANSFER, Bye
 from netcode.replication.input_queue import InputQueue
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
@@ -28,6 +28,7 @@ from netcode.schema import Schema
 from netcode.session import (
     ClientConnected,
     ClientDisconnected,
+    ClientMoved,
     ConnectionStats,
     ServerDesk,
     ServerEndpoint,
@@ -59,6 +60,9 @@ FRAMES_PER_TICK: Final = 1024
 
 MAX_INBOX: Final = 65_536
 """Events that wait for the next tick, when an ``async for`` body awaits for long."""
+
+RESUME_TOKENS: Final = 2
+"""Of a player, at a time: one to move with, and one for who moves on before it has the next."""
 
 MAX_INBOX_BYTES: Final = 16 << 20
 """The same in bytes on the wire of the messages among them."""
@@ -114,6 +118,7 @@ class ServerLoop(Generic[I]):
         self.open_tick: Tick[I] | None = None
         self.began = 0.0
         self.frames_refused = 0
+        self.roaming = True
         self.stopped = False
         self.closed = False
         open_servers.add(self)
@@ -169,7 +174,9 @@ class ServerLoop(Generic[I]):
             for index, kind, data in frames:
                 self.take_frame(index, kind, data)
             for event in events:
-                if isinstance(event, ClientDisconnected):
+                if isinstance(event, ClientMoved):
+                    self.move(event)
+                elif isinstance(event, ClientDisconnected):
                     self.reception.depart(event.index)
                     self.part(event.index, str(event.reason))
             self.reception.update(now)
@@ -336,6 +343,22 @@ class ServerLoop(Generic[I]):
             models = {numbers[schema]: model for schema, model in spoken.models.items()}
             self.sender.add(guest.index, versions, models)
         self.inbox.append(Joined(player))
+        for _ in range(RESUME_TOKENS):
+            self.send_resume_token(guest.index)
+
+    def move(self, event: ClientMoved) -> None:
+        """A client goes on from another address; its player need not know."""
+        player = self.roster.get(event.index)
+        if player is not None:
+            player.address = address_text(event.address)
+            self.send_resume_token(event.index)
+
+    def send_resume_token(self, index: int) -> None:
+        """Let the client go on from another address once more."""
+        if self.roaming:
+            with contextlib.suppress(ConnectionClosed):
+                token = self.endpoint.resume_token(index)
+                self.send_control(index, bytes([RESUME]) + token)
 
     def part(self, index: int, reason: str) -> None:
         """The player at ``index``, if there is one, is gone."""
@@ -448,6 +471,10 @@ class ServerLoop(Generic[I]):
 
 
 def guest_of(event: ClientConnected, now: float) -> Guest:
-    host, port = event.address
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = address_text(event.address)
     return Guest(event.index, event.client_id, bytes(event.user_data), address, now + HELLO_SECONDS)
+
+
+def address_text(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
