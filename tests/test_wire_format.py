@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import io
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -15,11 +16,12 @@ from pages import ROOT, blocks, hex_bytes
 from netcode.bits import BitReader, BitWriter
 from netcode.channel import ChannelEndpoint, Frame, Message
 from netcode.channel.acks import ReceivedPackets, decode_acks
+from netcode.channel.transfers import Incoming, Transfers
 from netcode.compat.reliable import ReliableConfig, ReliableEndpoint, read_header
 from netcode.delta import Decoder, Held, History, Layout, encode_sections
 from netcode.delta.model import untrained_for
 from netcode.replication.contract import Contract, Spoken
-from netcode.replication.hello import parse_control
+from netcode.replication.hello import TRANSFER, parse_control
 from netcode.replication.inputs import InputSender, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import ArrayOf, Bits, Quantized, Range, Schema, Text
@@ -184,6 +186,34 @@ def check_hello(data: bytes) -> None:
     hello = Contract(None, (Unit,), ()).hello()
     assert hello.encode() == data
     assert parse_control(data) == hello
+
+
+@checks("transfer")
+def check_transfer(data: bytes) -> None:
+    offers: list[Incoming] = []
+    sender, receiver = Transfers(offers.append), Transfers(offers.append)
+    seen: list[bytes] = []
+
+    def to_receiver(note: bytes) -> bool:
+        seen.append(note)
+        receiver.receive(note, data_channel=True)
+        return True
+
+    def to_sender(note: bytes) -> bool:
+        seen.append(bytes([TRANSFER]) + note)
+        sender.receive(note, data_channel=False)
+        return True
+
+    outgoing = sender.open("map", 5, io.BytesIO(b"hello"))
+    sender.pump(to_receiver, to_receiver)
+    offers[0].accept(1 << 20, 1 << 18)
+    receiver.pump(to_sender, to_sender)
+    sender.pump(to_receiver, to_receiver)
+    assert offers[0].read(100) == b"hello"
+    receiver.pump(to_sender, to_sender)
+    assert b"".join(seen) == data
+    assert outgoing.done
+    assert outgoing.reason is None
 
 
 @checks("welcome")
