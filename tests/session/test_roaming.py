@@ -22,7 +22,7 @@ from session.harness import (
 from netcode.channel import ChannelConfig, DeliveryMode, TransportConfig
 from netcode.constants import RESUME_TOKEN_BYTES
 from netcode.errors import ConfigError, ConnectionClosed
-from netcode.security import ConnectToken, seal_packet, seal_request
+from netcode.security import ConnectToken, PrivateToken, seal_packet, seal_request
 from netcode.session import ClientMoved, DatagramBatch, ServerDesk
 
 CHANNELS = TransportConfig(
@@ -253,6 +253,65 @@ def test_an_answer_that_gets_lost_does_not_lose_the_client() -> None:
     walk.client.push(0, b"here")
     walk.run(0.5)
     assert walk.got[-1] == b"here"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_life_on_the_road(seed: int) -> None:
+    """Tunnels, moves, moves in tunnels and moves while moving: once and in order, all of it."""
+    walk = Walk(loss=0.05, seed=seed, latency=0.03)
+    rng = random.Random(seed)
+    sent: list[bytes] = []
+    said: list[bytes] = []
+    calm = 0.0
+    for number in range(15_000):
+        if number % 10 == 0:
+            sent.append(b"%d" % number)
+            walk.client.push(0, sent[-1])
+            said.append(b"%d" % number)
+            walk.server.push(0, 1, said[-1])
+        if rng.random() < 0.0005:
+            walk.dark = not walk.dark
+        if walk.dark and rng.random() < 0.002:
+            walk.dark = False
+        if walk.now > calm and rng.random() < 0.001:
+            walk.lose_address()
+            if walk.other is not None and rng.random() < 0.5:
+                walk.dead.add(walk.other)
+            calm = walk.now + 3.0  # for the server's next token to come
+        walk.step()
+        if walk.client.state != 3:
+            break
+    walk.dark = False
+    walk.loss = 0.0
+    walk.run(6.0)
+    assert walk.client.state == 3
+    assert walk.client.resumed >= 1
+    assert walk.got == sent
+    assert sorted(walk.answers) == sorted(said)
+    assert walk.server.stats(0).transport.memory < 1 << 20
+    assert walk.server.connected == [0]
+
+
+def test_what_a_resume_token_holds() -> None:
+    """As docs/reference/wire-format.md has it."""
+    walk = Walk(tokens=0)
+    token = walk.server.resume_token(0)
+    private = PrivateToken.open(
+        token[24:1048],
+        protocol_id=PROTOCOL,
+        expire_timestamp=NEVER,
+        nonce=token[:24],
+        private_key=KEY,
+    )
+    assert private.client_id == 1
+    assert private.timeout == 10
+    assert [str(each) for each in private.servers] == ["10.0.0.1:40000"]
+    assert token[1048:] == private.client_to_server_key + private.server_to_client_key
+    slot = int.from_bytes(private.user_data[8:12], "little")
+    assert private.user_data[:8] == b"ncresume"
+    assert (slot & 0xFFFF, slot >> 16) == (0, 1)
+    assert any(private.user_data[12:20])
+    assert not any(private.user_data[20:])
 
 
 def test_without_a_token_it_times_out() -> None:
