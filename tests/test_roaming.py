@@ -102,6 +102,29 @@ def test_a_silent_server_is_waited_for() -> None:
     assert len(game.players()) == 1
 
 
+def test_no_other_socket_can_be_had() -> None:
+    """No busy loop, no error; once there is one, it is used."""
+    game = Game()
+    client = game.connect()
+    game.run(0.5, client)
+    reopen, asked = client.host.reopen, []
+
+    def refuse() -> object:
+        asked.append(game.network.now())
+        raise ConfigError("no network")
+
+    client.host.reopen = refuse
+    lose_address(client)
+    for _ in range(1500):
+        game.network.advance(0.001)
+        client.host.pump()
+        assert client.host.next_deadline > game.network.now()
+    assert len(asked) == 1
+    client.host.reopen = reopen
+    game.run(3.0, client)
+    assert client.stats.resumed == 1
+
+
 def test_a_malformed_token_is_a_fault() -> None:
     game = Game()
     client = game.connect()

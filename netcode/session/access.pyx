@@ -1,7 +1,7 @@
 """What the two endpoint classes share on their Python side: checks, pushes, counters."""
 
 from libc.math cimport isfinite
-from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from netcode.channel.connection cimport (
@@ -10,6 +10,7 @@ from netcode.channel.connection cimport (
 )
 from netcode.channel.endpoint cimport check_room, frame_error, push_error, stats_object
 from netcode.security.packet cimport PACKET_REASON_COUNT
+from netcode.security.protocol cimport USER_DATA_BYTES
 from netcode.session.connection cimport (
     CHANNEL_REASONS, connection, connection_send_payload, session,
 )
@@ -17,8 +18,8 @@ from netcode.session.counters cimport SESSION_COUNTERS
 
 from netcode.channel import REFUSALS
 from netcode.errors import ChannelFull, ConfigError
-from netcode.security.connect import ConnectToken
 from netcode.security.packet import PACKET_REASONS
+from netcode.security.token import PrivateToken
 from netcode.session.counters import SESSION_COUNTER_NAMES
 from netcode.session.stats import ConnectionStats
 
@@ -58,20 +59,14 @@ cdef bytes resume_token(object config, object entropy, uint64_t client_id, uint3
     secret[0] |= 1  # 0 is no secret
     named = b"ncresume" + int(handle).to_bytes(4, "little")
     named += int(secret[0]).to_bytes(8, "little")
-    made = ConnectToken.create(
-        protocol_id=config.protocol_id,
-        private_key=config.private_key,
-        client_id=client_id,
-        servers=config.addresses[0],
-        unix_now=0,
-        expires_in=None,
-        timeout=RESUME_SECONDS,
-        user_data=named,
-        order=config.token_order,
-        dialect=config.dialect,
-        entropy=entropy,
-    )
-    return made.nonce + made.sealed + made.client_to_server_key + made.server_to_client_key
+    nonce, to_server, to_client = draw(entropy, 24), draw(entropy, 32), draw(entropy, 32)
+    private = PrivateToken(
+        client_id, RESUME_SECONDS, config.addresses[:1], to_server, to_client,
+        named.ljust(USER_DATA_BYTES, b"\0"))
+    sealed = private.seal(
+        protocol_id=config.protocol_id, expire_timestamp=UINT64_MAX, nonce=nonce,
+        private_key=config.private_key, order=config.token_order)
+    return nonce + sealed + to_server + to_client
 
 
 cdef int need_channels(connection *c) except -1:

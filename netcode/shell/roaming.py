@@ -67,8 +67,10 @@ class RoamingHost(Host):
                     self.other = self.reopen()
                 except (ConfigError, OSError):
                     self.other = None  # no network now: another attempt will come
-        if self.other is not None:
-            self.other.send(self.roamer.send_roaming(now))
+        if attempt:
+            asked = self.roamer.send_roaming(now)
+            if self.other is not None:
+                self.other.send(asked)
         while self.left and self.left[0][0] <= now:
             self.discard(self.left.pop(0)[1])
 
