@@ -9,9 +9,12 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
+from netcode.errors import ConfigError
 from netcode.testing.clock import VirtualClock
 from netcode.testing.conditions import Conditions
 from netcode.testing.link import Link
+from netcode.testing.scenario import Scenario
+from netcode.testing.script import Script
 
 __all__ = ["Network", "SansIO"]
 
@@ -41,20 +44,29 @@ class Network:
 
     Args:
         seed: of the whole network; each link's own follows from it and its two addresses.
-        conditions: of links for which nothing else was said.
+        conditions: of links for which nothing else was said; a Script of how they change runs
+            from now on for all of them, whenever each is made. Or a Scenario: its ``up`` is for
+            links to an address in ``servers``, its ``down`` for all others.
+        servers: addresses that a Scenario's clients send up to.
         clock: shared with the test, or a new one.
     """
 
     def __init__(
         self,
         seed: int | str = 0,
-        conditions: Conditions | None = None,
+        conditions: Conditions | Script | Scenario | None = None,
         *,
+        servers: Iterable[Hashable] = (),
         clock: VirtualClock | None = None,
     ) -> None:
         self.seed = seed
         self.conditions = Conditions() if conditions is None else conditions
+        self.servers = frozenset(servers)
+        if isinstance(conditions, Scenario) != bool(self.servers):
+            raise ConfigError("Network.servers: needed with a Scenario, and for nothing else")
         self.clock = VirtualClock() if clock is None else clock
+        self.begun = self.clock.now
+        """When the script began."""
         self.endpoints: dict[Hashable, SansIO] = {}
         self.unroutable = 0
         """Datagrams to an address where nobody is."""
@@ -81,9 +93,15 @@ class Network:
         """The link of one direction, made when it is first asked for."""
         link = self._links.get((source, target))
         if link is None:
-            link = Link(f"{self.seed}/{source!r}/{target!r}", self.conditions)
+            link = Link(f"{self.seed}/{source!r}/{target!r}", self.line(target), start=self.begun)
             self._links[source, target] = link
         return link
+
+    def line(self, target: Hashable) -> Conditions | Script:
+        """What a link towards ``target`` is like."""
+        if isinstance(self.conditions, Scenario):
+            return self.conditions.up if target in self.servers else self.conditions.down
+        return self.conditions
 
     @property
     def links(self) -> dict[tuple[Hashable, Hashable], Link]:
@@ -91,8 +109,18 @@ class Network:
         return dict(self._links)
 
     def change(self, **fields: float) -> None:
-        """Change conditions of every link, those to come included."""
-        self.conditions = replace(self.conditions, **fields)
+        """Change conditions of every link, those to come included.
+
+        With a script, these fields stay as they are said here through all its steps.
+        """
+        lines = self.conditions
+        if isinstance(lines, Scenario):
+            up, down = lines.up.changed(**fields), lines.down.changed(**fields)
+            self.conditions = replace(lines, up=up, down=down)
+        elif isinstance(lines, Script):
+            self.conditions = lines.changed(**fields)
+        else:
+            self.conditions = replace(lines, **fields)
         for link in self._links.values():
             link.change(**fields)
 

@@ -11,6 +11,7 @@ from netcode.channel import ChannelEndpoint, Frame, Message, TransportConfig
 from netcode.testing.clock import VirtualClock
 from netcode.testing.conditions import Conditions
 from netcode.testing.network import Network
+from netcode.testing.script import Script
 
 __all__ = ["ChannelPair", "ChannelPeer"]
 
@@ -85,7 +86,8 @@ class ChannelPair:
 
     Args:
         seed: of the network.
-        conditions: both ways; change one direction through ``network.link("a", "b")``.
+        conditions: both ways, or a Script of how they change; change one direction through
+            ``network.link("a", "b")``.
         config: of both endpoints.
         flush_interval: seconds between sends; 0 sends whenever due.
     """
@@ -93,7 +95,7 @@ class ChannelPair:
     def __init__(
         self,
         seed: int | str = 0,
-        conditions: Conditions | None = None,
+        conditions: Conditions | Script | None = None,
         *,
         config: TransportConfig | None = None,
         flush_interval: float = 0.0,

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from netcode.testing import ChannelPair, Conditions, Network, VirtualClock
+from netcode.errors import ConfigError
+from netcode.testing import (
+    PRESETS,
+    ChannelPair,
+    Conditions,
+    Network,
+    Scenario,
+    Script,
+    VirtualClock,
+)
 
 
 class Echo:
@@ -148,3 +157,61 @@ def test_messages_and_frames_of_a_pair() -> None:
     pair.a.endpoint.push(1, b"never")
     assert not pair.settle(timeout=5)
     assert "seed=2" in repr(pair)
+
+
+FAST, SLOW = Conditions(latency=0.1), Conditions(latency=0.4)
+
+
+def arrivals(network: Network, *sent_at: float, to: str = "a") -> list[float]:
+    """How long datagrams took that left for an address at these times."""
+    target = Echo()
+    network.add(to, target)
+    for at in sent_at:
+        network.schedule(at, lambda: network.transmit(b"re:", "b", to))
+    network.run_until(100.0)
+    return [round(now - at, 9) for (now, _, _), at in zip(target.log, sent_at, strict=True)]
+
+
+def test_a_script_runs_from_the_beginning_of_the_network() -> None:
+    script = Script([(0, FAST), (10, SLOW)], repeat=20)
+    # The first datagram comes long after the network: the script does not wait for it.
+    assert arrivals(Network(1, script), 9.0, 11.0, 21.0, 31.0) == [0.1, 0.4, 0.1, 0.4]
+    late = VirtualClock(5.0)
+    assert arrivals(Network(1, script, clock=late), 14.0, 16.0) == [0.1, 0.4]
+
+
+def test_changes_outlast_the_steps_of_a_script() -> None:
+    network = Network(1, Script([(0, FAST), (10, SLOW)]))
+    before = network.link("b", "a")
+    network.change(jitter=0.0, latency=0.2)
+    assert before.follow(12.0).latency == 0.2
+    assert network.link("b", "c").follow(12.0).latency == 0.2
+
+
+def test_a_scenario_has_a_line_up_and_a_line_down() -> None:
+    scenario = Scenario.of(FAST, SLOW)
+    assert arrivals(Network(1, scenario, servers=["a"]), 1.0) == [0.1]
+    network = Network(1, scenario, servers=["b"])
+    assert arrivals(network, 1.0) == [0.4]
+    network.change(latency=0.3)
+    assert network.link("b", "c").follow(2.0).latency == 0.3
+    for conditions, servers in ((scenario, ()), (FAST, ("a",)), (None, ("a",))):
+        with pytest.raises(ConfigError, match=r"Network\.servers"):
+            Network(1, conditions, servers=servers)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_carries_a_conversation(name: str) -> None:
+    pair = ChannelPair(name, PRESETS[name].down)
+    words = [b"%d" % number for number in range(300)]
+
+    left = iter(words)
+
+    def say() -> None:
+        pair.a.endpoint.push(1, next(left), pair.now)
+
+    for number in range(300):
+        pair.network.schedule(number * 0.1, say)
+    pair.run(30.0)
+    assert pair.settle(60.0), pair
+    assert pair.b.messages(1) == words
