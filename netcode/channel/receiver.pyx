@@ -49,6 +49,7 @@ from netcode.channel.recovery cimport (
     recovery_packet,
     recovery_part,
     recovery_rtt,
+    recovery_shrink,
     recovery_unacked,
     sent_packet,
     sent_part,
@@ -163,6 +164,7 @@ cdef void apply_acks(channel_state *c, const ack_block *block, double now) noexc
         control_acked(&c.control, &c.sent, rtt, now)
         c.sent.probe_count = 0
         state_detect(c, now)
+        recovery_shrink(&c.sent, now, c.backlog == 0)
 
 
 cdef inline bint gap_untold(const received_set *s) noexcept nogil:

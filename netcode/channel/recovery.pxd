@@ -140,5 +140,9 @@ cdef bint recovery_oldest(recovery *r, uint64_t *sequence) noexcept nogil
 # When the probe timeout fires; infinity when nothing is in flight.
 cdef double recovery_probe_time(const recovery *r) noexcept nogil
 
+# Give memory back when far less is on the way than was; after acks. ``idle``: nothing waits to be
+# sent, or to be sent again.
+cdef void recovery_shrink(recovery *r, double now, bint idle) noexcept nogil
+
 # Forget old records whose fate is settled.
 cdef void recovery_retire(recovery *r, double now) noexcept nogil

@@ -46,38 +46,77 @@ cdef void recovery_free(recovery *r) noexcept nogil:
     r.part_capacity = 0
 
 
-cdef int grow_packets(recovery *r) noexcept nogil:
-    cdef uint32_t capacity = r.packet_capacity * 2 if r.packet_capacity else FIRST_CAPACITY
+cdef int resize_packets(recovery *r, uint32_t capacity) noexcept nogil:
+    """Another ring with room for all records kept; 0: out of memory, and nothing changed."""
     cdef uint64_t sequence
-    cdef sent_packet *grown
-    if capacity > r.max_packets:
-        return 0
-    grown = <sent_packet *>malloc(capacity * sizeof(sent_packet))
-    if grown == NULL:
+    cdef sent_packet *moved = <sent_packet *>malloc(capacity * sizeof(sent_packet))
+    if moved == NULL:
         return 0
     for sequence in range(r.tail, r.next):
-        grown[sequence & (capacity - 1)] = recovery_packet(r, sequence)[0]
+        moved[sequence & (capacity - 1)] = recovery_packet(r, sequence)[0]
     free(r.packets)
-    r.packets = grown
+    r.packets = moved
     r.packet_capacity = capacity
     return 1
 
 
-cdef int grow_parts(recovery *r, uint64_t part_tail) noexcept nogil:
-    cdef uint32_t capacity = r.part_capacity * 2 if r.part_capacity else RECOVERY_PACKET_PARTS
+cdef int resize_parts(recovery *r, uint32_t capacity, uint64_t part_tail) noexcept nogil:
+    """The same for the parts."""
     cdef uint64_t part
-    cdef sent_part *grown
-    if capacity > r.max_packets * PARTS_PER_PACKET and capacity > 2 * RECOVERY_PACKET_PARTS:
-        return 0
-    grown = <sent_part *>malloc(capacity * sizeof(sent_part))
-    if grown == NULL:
+    cdef sent_part *moved = <sent_part *>malloc(capacity * sizeof(sent_part))
+    if moved == NULL:
         return 0
     for part in range(part_tail, r.part_next):
-        grown[part & (capacity - 1)] = r.parts[part & (r.part_capacity - 1)]
+        moved[part & (capacity - 1)] = r.parts[part & (r.part_capacity - 1)]
     free(r.parts)
-    r.parts = grown
+    r.parts = moved
     r.part_capacity = capacity
     return 1
+
+
+cdef int grow_packets(recovery *r) noexcept nogil:
+    cdef uint32_t capacity = r.packet_capacity * 2 if r.packet_capacity else FIRST_CAPACITY
+    return 0 if capacity > r.max_packets else resize_packets(r, capacity)
+
+
+cdef int grow_parts(recovery *r, uint64_t part_tail) noexcept nogil:
+    cdef uint32_t capacity = r.part_capacity * 2 if r.part_capacity else RECOVERY_PACKET_PARTS
+    if capacity > r.max_packets * PARTS_PER_PACKET and capacity > 2 * RECOVERY_PACKET_PARTS:
+        return 0
+    return resize_parts(r, capacity, part_tail)
+
+
+cdef uint32_t roomy(uint32_t capacity, uint32_t least, uint64_t used) noexcept nogil:
+    """A smaller power of two with room for twice what is used, or ``capacity``.
+
+    Only when it can be a quarter at most: then there were more packets since the ring grew than
+    are copied now.
+    """
+    cdef uint32_t fit = least
+    while fit < 2 * used:
+        fit *= 2
+    return fit if fit <= capacity // 4 else capacity
+
+
+cdef void recovery_shrink(recovery *r, double now, bint idle) noexcept nogil:
+    cdef uint32_t fit
+    cdef uint64_t tail
+    if (r.packet_capacity <= 4 * FIRST_CAPACITY
+            or r.eliciting_in_flight > r.packet_capacity // 8):
+        return
+    recovery_retire(r, now)
+    if idle and r.eliciting_in_flight == 0:
+        # Nothing may come any more that would shrink it. What is lost has arrived otherwise: a late
+        # ack of it would only be counted.
+        force_retire(r, <uint32_t>(r.next - r.tail))
+    fit = roomy(r.packet_capacity, FIRST_CAPACITY, r.next - r.tail)
+    if fit < r.packet_capacity:
+        resize_packets(r, fit)
+    tail = part_tail(r)
+    fit = roomy(r.part_capacity, 2 * RECOVERY_PACKET_PARTS,
+                r.part_next - tail + RECOVERY_PACKET_PARTS)
+    if fit < r.part_capacity:
+        resize_parts(r, fit, tail)
 
 
 cdef inline uint64_t part_tail(const recovery *r) noexcept nogil:

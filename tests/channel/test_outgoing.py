@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from oracle import channel as wire
 
 from netcode.channel import ChannelConfig, ChannelEndpoint, DeliveryMode, TransportConfig
+from netcode.testing import ChannelPair, Conditions
 
 
 def parsed(end: ChannelEndpoint, now: float, near: int = 0) -> list[tuple[object, ...]]:
@@ -114,6 +116,52 @@ def test_queues_give_their_memory_back() -> None:
     assert large > 200_000
     assert a.stats.memory < 20_000
     assert b.stats.memory < 20_000
+
+
+def bulk(pair: ChannelPair, size: int) -> int:
+    """Send so many bytes; the most memory that took."""
+    pair.a.endpoint.push(1, bytes(size), pair.now)
+    most = 0
+    while not pair.b.messages(1) or len(pair.b.messages(1)[-1]) != size:
+        pair.run(0.02)
+        most = max(most, pair.a.endpoint.stats.memory - pair.a.endpoint.stats.bytes_queued)
+    return most
+
+
+WIDE = TransportConfig(
+    channels=(
+        ChannelConfig(name="control"),
+        ChannelConfig(name="bulk", max_message=4 << 20, queue_bytes=8 << 20, window_bytes=8 << 20),
+        ChannelConfig(name="game", mode=DeliveryMode.UNRELIABLE, priority=1),
+    )
+)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.05])
+def test_the_rings_of_packets_shrink_when_bulk_is_over(loss: float) -> None:
+    pair = ChannelPair(7, Conditions(latency=0.05, loss=loss), config=WIDE)
+    most = bulk(pair, 3_000_000)
+    assert most > 100_000
+    assert pair.settle()
+    # Nothing follows, and yet it is given back.
+    assert pair.a.endpoint.stats.memory < 25_000
+    assert bulk(pair, 3_000_001) > 100_000  # and it grows again
+
+
+def test_the_rings_of_packets_shrink_beside_a_game_that_goes_on() -> None:
+    pair = ChannelPair(7, Conditions(latency=0.1, loss=0.02), config=WIDE)
+
+    def play(seconds: float) -> None:
+        for _ in range(int(seconds * 60)):
+            pair.a.endpoint.push(2, b"position", pair.now)
+            pair.run(1 / 60)
+
+    most = bulk(pair, 3_000_000)
+    assert most > 100_000
+    play(3.0)
+    assert pair.a.endpoint.stats.bytes_in_flight > 0
+    assert pair.a.endpoint.stats.memory < 25_000
+    assert len(pair.b.messages(2)) > 150
 
 
 def test_one_message_a_tick_lives_in_the_memory_of_the_last() -> None:
