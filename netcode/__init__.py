@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     )
     from netcode.security import ConnectToken, Dialect, generate_key
     from netcode.server import NoInput, Server
-    from netcode.session import ConnectionStats, ServerLimits
+    from netcode.session import CloseReason, ConnectionStats, ServerLimits
     from netcode.shell.drains import Drain
     from netcode.shell.events import Disconnected, Joined, Left, Message, Offered, Received
     from netcode.shell.player import Player
@@ -115,6 +115,7 @@ __all__ = [  # noqa: RUF022 (grouped by floor)
     "Dialect",
     "generate_key",
     # session
+    "CloseReason",
     "ConnectionStats",
     "ServerLimits",
     # replication
@@ -186,7 +187,7 @@ HOMES = {
     ),
     "netcode.security": ("ConnectToken", "Dialect", "generate_key"),
     "netcode.server": ("NoInput", "Server"),
-    "netcode.session": ("ConnectionStats", "ServerLimits"),
+    "netcode.session": ("CloseReason", "ConnectionStats", "ServerLimits"),
     "netcode.shell.drains": ("Drain",),
     "netcode.shell.events": (
         "Disconnected",

@@ -8,6 +8,7 @@ import logging
 import os
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Generic, Self, TypeVar, overload
 
@@ -17,7 +18,7 @@ from netcode.replication.hello import RESUME, TRANSFER, Bye, Welcome, parse_cont
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, InputSender, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
-from netcode.session import ClientEndpoint, ConnectionStats
+from netcode.session import ClientEndpoint, CloseReason, ConnectionStats
 from netcode.session import Disconnected as SessionDisconnected
 from netcode.shell.channels import ChannelNames
 from netcode.shell.drains import Drain, DrainTable
@@ -54,7 +55,8 @@ class Client(Generic[I]):
     Attributes:
         events: what arrived in the last ``update``: Received, Offered and, at the end,
             Disconnected.
-        connected: False once the connection ended; ``reason`` then says why.
+        connected: False once the connection ended; ``reason`` then says why, in words, and
+            ``close_reason`` as a ``netcode.CloseReason``, which is None before.
         index: this client's slot on the server.
     """
 
@@ -90,7 +92,8 @@ class Client(Generic[I]):
         self.schedule = TickSchedule(welcome.tick_rate)
         self.schedule.start(self.clock())
         self.reason = ""
-        self.farewell = ""
+        self.close_reason: CloseReason | None = None
+        self.farewell: Bye | None = None
         self.told = False
         self.faults = 0
         self.last_stats = endpoint.stats()
@@ -121,7 +124,7 @@ class Client(Generic[I]):
 
     @property
     def stats(self) -> ConnectionStats:
-        """Round trip, loss and bytes, now; after the end, as they were then."""
+        """Round trip, loss and bytes, now; after the end, as they were then, and ``closed``."""
         if self.connected:
             with self.host.lock:
                 now = self.endpoint.stats()
@@ -284,9 +287,12 @@ class Client(Generic[I]):
 
     def close(self) -> None:
         """Disconnect and release the port. May be called twice."""
-        self.end("closed")
+        goodbye = Bye("", CloseReason.CLOSED).encode() if self.connected else b""
+        self.end("closed", CloseReason.CLOSED)
         with self.host.lock:
             if not self.host.closed:
+                if goodbye and self.push_now(0, goodbye):
+                    self.host.flush()
                 with contextlib.suppress(ConnectionClosed):
                     self.endpoint.disconnect()
                 self.host.flush()
@@ -319,16 +325,17 @@ class Client(Generic[I]):
         if self.reason:
             raise ConnectionClosed(f"the connection closed: {self.reason}", reason=self.reason)
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, code: CloseReason) -> None:
         """The connection is over; the first reason counts."""
         if self.reason:
             return
-        self.last_stats = self.stats
+        self.last_stats = replace(self.stats, closed=code)
         self.reason = reason
+        self.close_reason = code
         self.requests.close(reason)
         self.drains.close(reason)
         self.transfers.close()
-        self.arrived.append(Disconnected(reason))
+        self.arrived.append(Disconnected(reason, code))
 
     def poll(self) -> None:
         """Receive and take what arrived; replies reach their requests, events wait for update."""
@@ -348,11 +355,11 @@ class Client(Generic[I]):
             elif not self.world.receive(kind, data, now):
                 self.faults += 1
         # Other channels overtake the control channel: what came with the goodbye counts.
-        if self.farewell:
-            self.end(self.farewell)
+        if self.farewell is not None:
+            self.end(self.farewell.reason or "closed", CloseReason.told(self.farewell.code))
         for event in events:
             if isinstance(event, SessionDisconnected):
-                self.end(str(event.reason))
+                self.end(str(event.reason), CloseReason.of(event.reason))
         if self.requests.waiting:
             self.requests.expire(now)
         if self.drains.waiting:
@@ -374,7 +381,7 @@ class Client(Generic[I]):
             if channel == 0:
                 control = parse_control(data)
                 if isinstance(control, Bye):
-                    self.farewell = control.reason or "closed"
+                    self.farewell = control
                 return
             kind, correlation, message = self.registry.decode(data)
         except DecodeError:

@@ -154,9 +154,11 @@ def read_players(families: Families, name: str, server: Server[Any]) -> None:
     seen: list[ConnectionStats] = []
     for player in players[::step]:
         try:
-            seen.append(player.stats)
+            stats = player.stats
         except ConnectionClosed:
-            continue  # it left a moment ago
+            continue  # it left a moment ago,
+        if stats.closed is None:  # or a little earlier
+            seen.append(stats)
     queued = sum(each.transport.bytes_queued for each in seen if each.transport) * step
     gauge(families, "queued_bytes", "Of messages that wait, all players.", here, queued)
     for metric, help_text, values in (

@@ -217,7 +217,7 @@ def test_a_kick_tells_the_reason_to_both_sides(game: Game) -> None:
     with pytest.raises(nc.ConnectionClosed):
         player.request(Buy(1))
     events = game.run(0.2, client)
-    assert events[-1] == nc.Disconnected("too loud")
+    assert events[-1] == nc.Disconnected("too loud", nc.CloseReason.KICKED)
     assert not client.connected
     (left,) = of_kind(game.events, nc.Left)
     assert left.reason == "kicked: too loud"
@@ -234,7 +234,7 @@ def test_closing_the_server_tells_the_clients_at_once(game: Game) -> None:
     game.server.close()
     game.server.close()
     events = game.run(0.05, client)
-    assert events[-1] == nc.Disconnected("the server closed")
+    assert events[-1] == nc.Disconnected("the server closed", nc.CloseReason.SERVER_CLOSED)
     with pytest.raises(nc.ConfigError, match="closed"):
         next(iter(game.server))
 
@@ -244,7 +244,7 @@ def test_a_server_that_vanishes_is_noticed_by_timeout(game: Game) -> None:
     game.run(0.1, client)
     game.network.background.clear()
     events = game.run(1.5, client)
-    assert events[-1] == nc.Disconnected("timeout")
+    assert events[-1] == nc.Disconnected("timeout", nc.CloseReason.TIMEOUT)
     assert isinstance(client.stats, ConnectionStats)
 
 
@@ -401,7 +401,7 @@ def test_an_authenticated_client_that_sends_rubbish_is_counted_then_kicked(game:
     for _ in range(20):
         client.endpoint.push(1, b"\xff" * 9)
     events = game.run(0.3, client)
-    assert events[-1] == nc.Disconnected("malformed messages")
+    assert events[-1] == nc.Disconnected("malformed messages", nc.CloseReason.MALFORMED)
     assert of_kind(game.events, nc.Left)[0].reason == "kicked: malformed messages"
 
 

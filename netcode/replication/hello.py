@@ -5,7 +5,7 @@ Control messages, on channel 0 (reliable and ordered), the first byte is the kin
     1 HELLO    client to server, first: revision, hashes of its schemas
     2 WELCOME  server to client: who you are, tick rate and tick, the versions, the tables
     3 REFUSE   server to client: the server's schemas, in words, then it disconnects
-    4 BYE      either way: why the connection is about to end
+    4 BYE      either way: why the connection is about to end, as a number and in words
     5 TRANSFER either way: a note of the receiving end of a transfer, see netcode.channel.notes;
                it is not parsed here
     6 RESUME   server to client: a token (1,112 bytes) with which it may go on from another
@@ -30,6 +30,7 @@ from netcode.errors import DecodeError
 from netcode.replication.octets import OctetReader, put_text, put_varint
 
 __all__ = [
+    "BYE",
     "MAX_HELLO",
     "MAX_MODELS",
     "MAX_VERSIONS",
@@ -204,9 +205,11 @@ class Bye(NamedTuple):
     """Why the connection is about to end."""
 
     reason: str
+    code: int = 0
+    """A ``netcode.session.CloseReason`` below 128, as far as this end knows them; any byte."""
 
     def encode(self) -> bytes:
-        return bytes([BYE]) + put_text(self.reason, MAX_REASON)
+        return bytes([BYE, self.code]) + put_text(self.reason, MAX_REASON)
 
 
 Control = Hello | Welcome | Refusal | Bye
@@ -250,7 +253,8 @@ def parse_control(data: bytes) -> Control:
             tuple(take_described(reader) for _ in range(reader.varint(MAX_MESSAGES))),
         )
     elif kind == BYE:
-        control = Bye(reader.text(MAX_REASON))
+        code = reader.byte()
+        control = Bye(reader.text(MAX_REASON), code)
     else:
         raise DecodeError(f"no control message {kind}")
     reader.end()

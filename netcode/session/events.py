@@ -10,6 +10,7 @@ __all__ = [
     "ClientDisconnected",
     "ClientMoved",
     "ClientState",
+    "CloseReason",
     "Connected",
     "DisconnectReason",
     "Disconnected",
@@ -55,6 +56,47 @@ class DisconnectReason(enum.StrEnum):
     """Client: the bytes are not a connect token."""
     FLOOD = "flood"
     """Server: the client kept sending more than its limits allow."""
+
+
+class CloseReason(enum.IntEnum):
+    """Why a connection ended, as this end knows it.
+
+    Those below 128 are what one end tells the other in its goodbye. That is a message: when it gets
+    lost with the connection, there is only UNKNOWN.
+    """
+
+    UNKNOWN = 0
+    """The other end closed it and did not say why."""
+    CLOSED = 1
+    """The application closed it: of one end its own, or the other end's."""
+    SERVER_CLOSED = 2
+    """The server shut down."""
+    KICKED = 3
+    """The server's game sent this player away."""
+    MALFORMED = 4
+    """A client sent messages or frames that no client sends."""
+    TIMEOUT = 128
+    """The other end was silent for the token's timeout."""
+    PROTOCOL_VIOLATION = 129
+    """The other end sent too many malformed packets."""
+    FLOOD = 130
+    """A client kept sending more than its limits allow."""
+
+    @classmethod
+    def told(cls, code: int) -> CloseReason:
+        """What the other end said: UNKNOWN for a number that nobody says, or says yet."""
+        known = {each.value: each for each in cls if each < cls.TIMEOUT}
+        return known.get(code, cls.UNKNOWN)
+
+    @classmethod
+    def of(cls, reason: DisconnectReason) -> CloseReason:
+        """What an endpoint's reason is when there was no goodbye."""
+        return {
+            DisconnectReason.TIMEOUT: cls.TIMEOUT,
+            DisconnectReason.CLOSED: cls.CLOSED,
+            DisconnectReason.PROTOCOL_VIOLATION: cls.PROTOCOL_VIOLATION,
+            DisconnectReason.FLOOD: cls.FLOOD,
+        }.get(reason, cls.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

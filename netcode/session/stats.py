@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from netcode.channel import ChannelStats
+from netcode.session.events import CloseReason
 
 __all__ = ["ConnectionStats"]
 
@@ -34,3 +36,11 @@ class ConnectionStats:
     """How often the client went on from another address, under new keys."""
     transport: ChannelStats | None
     """Everything the channels measured and counted."""
+    closed: CloseReason | None = None
+    """Why it ended, of a Client's or a Player's; None while it stands."""
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Those of a connection of which nothing is known."""
+        empty: dict[str, Any] = {each.name: 0 for each in fields(cls)}
+        return cls(**empty | {"transport": None, "closed": None})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from netcode.errors import ConfigError
 from netcode.replication.messages import Kind
 from netcode.schema import Schema
+from netcode.session import CloseReason
 from netcode.shell.transfers import IncomingTransfer
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Left(Generic[I]):
 
     player: Player[I]
     reason: str = ""
+    code: CloseReason = CloseReason.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,4 @@ class Disconnected:
     """The client's connection ended; the last event it gives."""
 
     reason: str
+    code: CloseReason = CloseReason.UNKNOWN

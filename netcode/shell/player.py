@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, overload
 
@@ -10,12 +11,12 @@ from netcode.errors import ConnectionClosed
 from netcode.replication.input_queue import InputQueue
 from netcode.replication.messages import Kind, MessageRegistry
 from netcode.schema import Schema
+from netcode.session import CloseReason, ConnectionStats
 from netcode.shell.drains import Drain, DrainTable
 from netcode.shell.requests import Request, RequestTable
 from netcode.shell.transfers import OutgoingTransfer, Stream, TransferDesk
 
 if TYPE_CHECKING:
-    from netcode.session import ConnectionStats
     from netcode.shell.serving import ServerLoop
 
 __all__ = ["Player"]
@@ -35,11 +36,12 @@ class Player(Generic[I]):
             ``stats.resumed`` counts.
         entity: for the game to set; the id of what the player owns, or -1.
         connected: False as soon as it left, which may be before its ``Left`` event.
+        close_reason: why it left, a ``netcode.CloseReason``; None while it is connected.
     """
 
-    __slots__ = ("address", "client_id", "connected", "drains", "entity", "frames", "index",
-                 "queue", "registry", "requests", "server", "strikes", "tables", "told",
-                 "transfers", "user_data")  # fmt: skip
+    __slots__ = ("address", "client_id", "close_reason", "connected", "drains", "entity",
+                 "farewell", "frames", "index", "last_stats", "queue", "registry", "requests",
+                 "server", "strikes", "tables", "told", "transfers", "user_data")  # fmt: skip
 
     def __init__(
         self,
@@ -59,6 +61,9 @@ class Player(Generic[I]):
         self.address = address
         self.entity: int = -1
         self.connected = True
+        self.close_reason: CloseReason | None = None
+        self.farewell = CloseReason.UNKNOWN
+        self.last_stats: ConnectionStats | None = None
         self.queue = queue
         self.registry = registry
         self.tables = tables
@@ -83,9 +88,15 @@ class Player(Generic[I]):
 
     @property
     def stats(self) -> ConnectionStats:
-        """Round trip, loss and bytes of this connection, now. ConnectionClosed when it left."""
-        self.check_connected()
-        return self.server.connection_stats(self)
+        """Round trip, loss and bytes of this connection, now.
+
+        When it has left: those that were asked for last, with ``closed``. ConnectionClosed in the
+        moment between its leaving and the server's hearing of it.
+        """
+        if self.connected:
+            self.last_stats = self.server.connection_stats(self)
+            return self.last_stats
+        return replace(self.last_stats or ConnectionStats.nothing(), closed=self.close_reason)
 
     def understands(self, schema: type[Schema]) -> bool:
         """Whether ``send`` takes messages of this type, or the player is sent the table of this

@@ -9,6 +9,7 @@ from typing import Final
 from netcode.errors import DecodeError
 from netcode.replication.contract import Contract, Spoken
 from netcode.replication.hello import REVISION, Bye, Hello, Refusal, parse_control
+from netcode.session import CloseReason
 from netcode.shell.refusals import Throttle
 
 __all__ = ["HELLO_SECONDS", "Guest", "Reception"]
@@ -99,9 +100,9 @@ class Reception:
         self.leaving[index] = now + FAREWELL_SECONDS
         return None
 
-    def dismiss(self, index: int, reason: str, now: float) -> None:
+    def dismiss(self, index: int, reason: str, code: CloseReason, now: float) -> None:
         """Tell a client why it has to go; it is dropped when it does not go by itself."""
-        self.send(index, Bye(reason).encode())
+        self.send(index, Bye(reason, code).encode())
         self.leaving[index] = now + FAREWELL_SECONDS
 
     def update(self, now: float) -> None:

@@ -18,7 +18,7 @@ from netcode.errors import (
 )
 from netcode.replication import Sender, Table
 from netcode.replication.contract import Contract, Spoken
-from netcode.replication.hello import RESUME, TRANSFER, Bye
+from netcode.replication.hello import BYE, RESUME, TRANSFER, Bye, parse_control
 from netcode.replication.input_queue import InputQueue
 from netcode.replication.inputs import INPUT_FRAME, TIME_FRAME, TimeFrame
 from netcode.replication.messages import Kind, MessageRegistry
@@ -29,7 +29,9 @@ from netcode.session import (
     ClientConnected,
     ClientDisconnected,
     ClientMoved,
+    CloseReason,
     ConnectionStats,
+    DisconnectReason,
     ServerDesk,
     ServerEndpoint,
 )
@@ -178,7 +180,7 @@ class ServerLoop(Generic[I]):
                     self.move(event)
                 elif isinstance(event, ClientDisconnected):
                     self.reception.depart(event.index)
-                    self.part(event.index, str(event.reason))
+                    self.part(event.index, str(event.reason), self.ending(event))
             self.reception.update(now)
             for player in self.roster.values():
                 if player.requests.waiting:
@@ -260,7 +262,7 @@ class ServerLoop(Generic[I]):
         open_servers.discard(self)
         with self.host.lock:
             if not self.host.closed:
-                bye = Bye("the server closed").encode()
+                bye = Bye("the server closed", CloseReason.SERVER_CLOSED).encode()
                 for index in self.endpoint.connected:
                     self.send_control(index, bye)
                 self.host.flush()
@@ -268,7 +270,7 @@ class ServerLoop(Generic[I]):
                 self.host.flush()
         self.host.close()
         for player in list(self.roster.values()):
-            self.part(player.index, "the server closed")
+            self.part(player.index, "the server closed", CloseReason.SERVER_CLOSED)
         self.present = []
 
     # What arrives.
@@ -286,6 +288,9 @@ class ServerLoop(Generic[I]):
                 return
             if channel == 0:
                 fault = "control_malformed"
+                if player is not None and data[:1] == bytes([BYE]):
+                    player.farewell = parse_farewell(data)
+                    return
                 admitted = self.reception.hear(index, data, self.schedule.number, now)
                 if admitted is not None:
                     self.join(*admitted)
@@ -360,18 +365,26 @@ class ServerLoop(Generic[I]):
                 token = self.endpoint.resume_token(index)
                 self.send_control(index, bytes([RESUME]) + token)
 
-    def part(self, index: int, reason: str) -> None:
+    def ending(self, event: ClientDisconnected) -> CloseReason:
+        """Why it ended: what the client said, when it did close the connection."""
+        player = self.roster.get(event.index)
+        if player is not None and event.reason is DisconnectReason.CLOSED_BY_PEER:
+            return player.farewell
+        return CloseReason.of(event.reason)
+
+    def part(self, index: int, reason: str, code: CloseReason) -> None:
         """The player at ``index``, if there is one, is gone."""
         player = self.roster.pop(index, None)
         if player is None:
             return
         player.connected = False
+        player.close_reason = code
         player.requests.close(reason)
         player.drains.close(reason)
         player.transfers.close()
         if self.sender is not None:
             self.sender.remove(index)
-        self.inbox.append(Left(player, reason))
+        self.inbox.append(Left(player, reason, code))
 
     def strike(self, index: int, fault: str) -> None:
         """Count malformed data of an authenticated peer; too much of it disconnects."""
@@ -384,7 +397,7 @@ class ServerLoop(Generic[I]):
             self.warnings.warning(
                 self.clock(), "%s sent %d malformed messages; disconnected", player, STRIKES
             )
-            self.kick(player, "malformed messages")
+            self.kick(player, "malformed messages", CloseReason.MALFORMED)
         else:
             assert self.reception is not None
             self.reception.depart(index)
@@ -458,16 +471,29 @@ class ServerLoop(Generic[I]):
             self.note_push()
             return [present[at] for at in np.flatnonzero(status == QUEUE_FULL)]
 
-    def kick(self, player: Player[I], reason: str) -> None:
+    def kick(self, player: Player[I], reason: str, code: CloseReason = CloseReason.KICKED) -> None:
         assert self.reception is not None
         with self.host.lock:
             if player.connected and not self.closed:
-                self.reception.dismiss(player.index, reason, self.clock())
-                self.part(player.index, f"kicked: {reason}")
+                with contextlib.suppress(ConnectionClosed):
+                    player.last_stats = self.endpoint.stats(player.index)
+                self.reception.dismiss(player.index, reason, code, self.clock())
+                self.part(player.index, f"kicked: {reason}", code)
 
     def connection_stats(self, player: Player[I]) -> ConnectionStats:
         with self.host.lock:
             return self.endpoint.stats(player.index)
+
+
+def parse_farewell(data: bytes) -> CloseReason:
+    """What a client's goodbye says; one that claims what only a server decides says nothing.
+
+    Raises DecodeError when it is malformed.
+    """
+    control = parse_control(data)
+    assert isinstance(control, Bye)
+    code = CloseReason.told(control.code)
+    return code if code is CloseReason.CLOSED else CloseReason.UNKNOWN
 
 
 def guest_of(event: ClientConnected, now: float) -> Guest:

@@ -72,7 +72,10 @@ def last_events(running: OnThread) -> list[object]:
     return events
 
 
-EXPECTED = [nc.Received(Chat("last words")), nc.Disconnected("the server closed")]
+EXPECTED = [
+    nc.Received(Chat("last words")),
+    nc.Disconnected("the server closed", nc.CloseReason.SERVER_CLOSED),
+]
 
 
 def stripped(events: list[object]) -> list[object]:
