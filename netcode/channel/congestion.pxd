@@ -67,6 +67,9 @@ cdef struct controller:
 # Nothing known yet.
 cdef void control_init(controller *k) noexcept nogil
 
+# The path is another one: nothing is known of it.
+cdef void control_new_path(controller *k) noexcept nogil
+
 # A packet that will be acked leaves; ``flight``: bytes in flight before it. Sets the record's
 # flags to PACKET_APP_LIMITED or none.
 cdef void control_sent(

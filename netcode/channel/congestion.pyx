@@ -38,6 +38,18 @@ cdef void control_init(controller *k) noexcept nogil:
     k.share = LEAST_SHARE
 
 
+cdef void control_new_path(controller *k) noexcept nogil:
+    # What was delivered goes on: packets that are still acked carry older counts of it.
+    cdef uint64_t delivered = k.delivered
+    cdef double delivered_time = k.delivered_time
+    cdef double first_time = k.first_time
+    control_init(k)
+    k.delivered = delivered
+    k.round_end = delivered
+    k.delivered_time = delivered_time
+    k.first_time = first_time
+
+
 cdef void control_sent(
     controller *k, sent_packet *packet, uint64_t flight, double now
 ) noexcept nogil:

@@ -77,7 +77,7 @@ cdef double channel_deadline(const channel_state *c) noexcept nogil
 cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil
 
 # The packets go another way from now on: what is in flight may be lost, so it is sent again at
-# once, and nothing is known of how large they may be.
+# once, and round trip, bandwidth and the size that passes are measured anew.
 cdef void channel_moved(channel_state *c, double now) noexcept nogil
 
 # Nothing queued and every reliable message acked.

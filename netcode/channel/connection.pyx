@@ -12,11 +12,9 @@ from netcode.channel.incoming cimport IN_PARTIALS, in_free, in_loose, in_partial
 from netcode.channel.outgoing cimport out_free, out_has_room, out_new, out_push, out_queue, out_slot
 from netcode.channel.path cimport path_init
 from netcode.channel.receiver cimport packet_receive
-from netcode.channel.recovery cimport (
-    recovery_free, recovery_init, recovery_oldest, sent_packet, sent_part,
-)
+from netcode.channel.recovery cimport recovery_free, recovery_init, sent_packet, sent_part
 from netcode.channel.sender cimport packet_build, packet_deadline
-from netcode.channel.state cimport state_lost
+from netcode.channel.state cimport state_moved
 
 __all__: list[str] = []
 
@@ -199,14 +197,9 @@ cdef const channel_stats *channel_statistics(channel_state *c) noexcept nogil:
 
 
 cdef void channel_moved(channel_state *c, double now) noexcept nogil:
-    cdef uint64_t sequence = 0
     if now > c.now:
         c.now = now
-    while recovery_oldest(&c.sent, &sequence):
-        state_lost(c, sequence)
-    # After the losses, which say nothing of the new path's size.
-    path_init(&c.path)
-    c.sent.probe_count = 0
+    state_moved(c)
 
 
 cdef bint channel_idle(const channel_state *c) noexcept nogil:

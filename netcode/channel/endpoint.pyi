@@ -47,6 +47,9 @@ class ChannelEndpoint:
     def drain(self) -> list[Message | Frame]:
         """What was delivered since the last call, in order of arrival."""
 
+    def move(self, now: float) -> None:
+        """The packets take another path: send what is unacked again, measure anew."""
+
     @property
     def next_deadline(self) -> float:
         """When ``build`` would next have something to send; ``inf`` when idle."""

@@ -21,6 +21,7 @@ from netcode.channel.connection cimport (
     channel_free,
     channel_has_room,
     channel_idle,
+    channel_moved,
     channel_new,
     channel_push,
     channel_push_frame,
@@ -322,6 +323,14 @@ cdef class ChannelEndpoint:
                 result.append(Message(entry.kind_or_channel, data))
         inbox_clear(&self.delivered)
         return result
+
+    def move(self, double now):
+        """The packets take another path from here on, as when a client roams.
+
+        What is unacked leaves again at once, and the path is measured anew.
+        """
+        checked_time(now)
+        channel_moved(self.state, now)
 
     @property
     def next_deadline(self):

@@ -44,6 +44,7 @@ from netcode.channel.outgoing cimport out_acked, out_backlog
 from netcode.channel.path cimport path_acked
 from netcode.channel.recovery cimport (
     PACKET_ELICITING,
+    PACKET_ELSEWHERE,
     PACKET_HAS_ACK,
     recovery_acked,
     recovery_packet,
@@ -137,6 +138,7 @@ cdef void apply_acks(channel_state *c, const ack_block *block, double now) noexc
     cdef uint32_t i
     cdef uint64_t at, end
     cdef bint progress = False
+    cdef bint measures
     cdef double rtt = -1
     cdef sent_packet *packet
     for i in range(block.count):
@@ -151,12 +153,14 @@ cdef void apply_acks(channel_state *c, const ack_block *block, double now) noexc
             if at >= end:
                 break
             packet = recovery_packet(&c.sent, at)
-            if packet.flags & PACKET_ELICITING:
+            # An ack that was lost with the old path says nothing of the new one.
+            measures = packet.flags & (PACKET_ELICITING | PACKET_ELSEWHERE) == PACKET_ELICITING
+            if measures:
                 control_delivered(&c.control, packet, now)
                 path_acked(&c.path, packet, now)
             acked(c, at)
             progress = True
-            if at == block.ranges[0].last and packet.flags & PACKET_ELICITING:
+            if at == block.ranges[0].last and measures:
                 recovery_rtt(&c.sent, now - packet.time, block.delay)
                 rtt = c.sent.latest_rtt
             at += 1

@@ -18,6 +18,7 @@ cdef enum:
     PACKET_HAS_ACK = 2           # carries an ack block
     PACKET_PROBED = 4            # given up by the probe timeout, not by an ack
     PACKET_APP_LIMITED = 8       # left while there was less to send than was allowed
+    PACKET_ELSEWHERE = 16        # left on a path that the connection is no longer on
 
 cdef enum:
     RECOVERY_PACKET_PARTS = 64   # message runs and fragments in one packet
@@ -136,6 +137,13 @@ cdef bint recovery_next_lost(recovery *r, double now, uint64_t *sequence) noexce
 
 # Give up the oldest outstanding ack-eliciting packet for a probe; False when there is none.
 cdef bint recovery_oldest(recovery *r, uint64_t *sequence) noexcept nogil
+
+# Give up the next outstanding ack-eliciting packet from ``at[0]`` on, which starts at
+# ``loss_scan``, because the path is another one; False when there is none.
+cdef bint recovery_leave(recovery *r, uint64_t *at, uint64_t *sequence) noexcept nogil
+
+# Forget what was measured: nothing is known of the path from here on.
+cdef void recovery_new_path(recovery *r) noexcept nogil
 
 # When the probe timeout fires; infinity when nothing is in flight.
 cdef double recovery_probe_time(const recovery *r) noexcept nogil

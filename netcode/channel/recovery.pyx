@@ -343,6 +343,28 @@ cdef bint recovery_oldest(recovery *r, uint64_t *sequence) noexcept nogil:
     return False
 
 
+cdef bint recovery_leave(recovery *r, uint64_t *at, uint64_t *sequence) noexcept nogil:
+    cdef sent_packet *packet
+    while at[0] < r.next:
+        packet = recovery_packet(r, at[0])
+        at[0] += 1
+        if packet.state == PACKET_OUTSTANDING and packet.flags & PACKET_ELICITING:
+            declare_lost(r, packet)
+            packet.flags |= PACKET_PROBED | PACKET_ELSEWHERE
+            sequence[0] = at[0] - 1
+            return True
+    return False
+
+
+cdef void recovery_new_path(recovery *r) noexcept nogil:
+    r.srtt = 0
+    r.rttvar = 0
+    r.min_rtt = 0
+    r.latest_rtt = 0
+    r.probe_count = 0
+    r.loss_time = INFINITY
+
+
 cdef double recovery_probe_time(const recovery *r) noexcept nogil:
     cdef double interval, variance, most
     if r.eliciting_in_flight == 0:

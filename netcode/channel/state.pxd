@@ -82,6 +82,9 @@ cdef struct channel_state:
 # Queue again what the packet carried.
 cdef void state_lost(channel_state *c, uint64_t sequence) noexcept nogil
 
+# The connection is on another path: queue again all that is unacked, and measure anew.
+cdef void state_moved(channel_state *c) noexcept nogil
+
 # Declare lost what the packet and time thresholds say.
 cdef void state_detect(channel_state *c, double now) noexcept nogil
 

@@ -2,12 +2,14 @@
 
 from libc.math cimport INFINITY
 
-from netcode.channel.congestion cimport control_lost, control_rate, control_window
+from netcode.channel.congestion cimport control_lost, control_new_path, control_rate, control_window
 from netcode.channel.incoming cimport in_expire
 from netcode.channel.outgoing cimport out_backlog, out_due, out_lost
-from netcode.channel.path cimport path_lost
+from netcode.channel.path cimport path_init, path_lost
 from netcode.channel.recovery cimport (
     PACKET_ELICITING,
+    recovery_leave,
+    recovery_new_path,
     recovery_next_lost,
     recovery_oldest,
     recovery_packet,
@@ -40,6 +42,19 @@ cdef void state_lost(channel_state *c, uint64_t sequence) noexcept nogil:
         out_lost(c.outgoing[part.channel], part)
         if out_backlog(c.outgoing[part.channel]):
             c.backlog |= <uint64_t>1 << part.channel
+
+
+cdef void state_moved(channel_state *c) noexcept nogil:
+    cdef uint64_t at = c.sent.loss_scan
+    cdef uint64_t sequence = 0
+    cdef uint32_t shrunk = c.path.shrunk
+    while recovery_leave(&c.sent, &at, &sequence):
+        state_lost(c, sequence)
+    recovery_new_path(&c.sent)
+    control_new_path(&c.control)
+    path_init(&c.path)
+    c.path.shrunk = shrunk
+    c.probes = 0
 
 
 cdef void state_detect(channel_state *c, double now) noexcept nogil:

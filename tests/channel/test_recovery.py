@@ -206,3 +206,56 @@ def test_a_dead_link_cannot_outrun_sixteen_bits() -> None:
         Message(1, b"first"),
         Message(1, b"second"),
     ]
+
+
+def test_another_path_is_measured_anew_and_what_was_on_the_way_leaves_again() -> None:
+    """As when a client roams: acks that were lost with the old path say nothing of the new one."""
+    pair = ChannelPair(3, Conditions(latency=0.02))
+    for _ in range(20):
+        pair.a.endpoint.push(1, b"before", pair.now)
+        pair.run(0.05)
+    assert pair.a.endpoint.stats.rtt == pytest.approx(0.04, abs=0.005)
+    # The other end gets the next one, but its ack and all after it are lost with the path.
+    pair.network.link("b", "a").change(loss=1.0)
+    pair.a.endpoint.push(1, b"arrived", pair.now)
+    pair.run(0.1)
+    pair.network.link("a", "b").change(loss=1.0)
+    pair.a.endpoint.push(1, b"on the way", pair.now)
+    pair.run(3.0)
+    for link in pair.network.links.values():
+        link.change(loss=0.0, latency=0.05)
+    moved = pair.now
+    pair.a.endpoint.move(moved)
+    pair.b.endpoint.move(moved)
+    stats = pair.a.endpoint.stats
+    assert (stats.rtt, stats.bytes_in_flight) == (0.0, 0)
+    assert pair.a.endpoint.next_deadline <= moved
+    pair.run(0.06)
+    assert pair.b.messages(1) == [b"before"] * 20 + [b"arrived", b"on the way"]
+    pair.run(1.0)
+    stats = pair.a.endpoint.stats
+    # Not the three seconds for which the ack of "arrived" was away.
+    assert stats.rtt == pytest.approx(0.1, abs=0.02)
+    assert stats.min_rtt == pytest.approx(0.1, abs=0.02)
+    assert pair.a.endpoint.idle
+
+
+def test_a_move_in_the_middle_of_bulk_neither_stops_nor_doubles_it() -> None:
+    config = TransportConfig(max_packets=8192, send_window=1 << 24)
+    pair = ChannelPair(5, Conditions(latency=0.1), config=config)
+    words = [number.to_bytes(4, "little") * 250 for number in range(2000)]
+    left = iter(words)
+    for step in range(2000):
+        while pair.a.endpoint.has_room(1, 1000, pair.now) and (word := next(left, None)):
+            pair.a.endpoint.push(1, word, pair.now)
+        pair.run(0.01)
+        if step in (100, 150, 151, 220):
+            pair.network.change(loss=1.0)
+            pair.run(0.7)
+            pair.network.change(loss=0.02, latency=0.03)
+            pair.a.endpoint.move(pair.now)
+            pair.b.endpoint.move(pair.now)
+        if len(pair.b.messages(1)) == len(words):
+            break
+    assert pair.b.messages(1) == words
+    assert pair.settle()
