@@ -52,11 +52,14 @@ class AsyncClient(Client[I], Generic[I]):
         assert self.watch is not None
         schedule = TickSchedule(self.tick_rate)
         schedule.start(self.clock())
-        while self.connected:
+        ended = False
+        while not ended and not self.host.closed:
             while self.connected and self.clock() < schedule.deadline:
                 await self.watch.sleep(schedule.deadline)
             schedule.advance(self.clock())
-            if self.connected or self.arrived:  # a last turn for what came with the end
+            # The end may come while the body awaits, or in the sleep below: a last turn for it.
+            ended = not self.connected
+            if not ended or self.arrived:
                 yield schedule.number
             await asyncio.sleep(0)
 

@@ -365,3 +365,32 @@ def test_an_asyncio_client_hears_the_last_words() -> None:
             await task
 
     asyncio.run(main())
+
+
+def test_the_end_between_two_turns_gets_a_turn() -> None:
+    """Not only what the loop's own poll brings: the reader polls while it yields."""
+
+    async def main() -> None:
+        server = make()
+        server.table(Ship)
+
+        async def serve() -> None:
+            async for _ in server:
+                pass
+
+        task = asyncio.create_task(serve())
+        await asyncio.sleep(0)
+        heard: list[object] = []
+        async with join(server) as client:
+            async for _ in client:
+                client.update(Input())
+                heard += client.events
+                if server.players and not server.closed:
+                    server.broadcast(Chat("last words"))
+                    server.close()
+                    time.sleep(0.02)
+                    asyncio.get_running_loop().call_soon(client.poll)
+        assert stripped(heard) == EXPECTED
+        task.cancel()
+
+    asyncio.run(main())
