@@ -66,6 +66,7 @@ cdef void client_end(client_core *k, int state, int reason, bint tell) noexcept 
     if tell:
         connection_send_disconnects(&k.session, &k.link)
     connection_end(&k.link)
+    k.roaming.state = 0
     k.session.counts[COUNT_DISCONNECTED] += 1
     k.state = state
     k.reason = reason

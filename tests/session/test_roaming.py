@@ -415,6 +415,17 @@ def test_the_answer_of_another_address_is_refused() -> None:
     assert walk.moved() == []
 
 
+def test_a_connection_that_ended_goes_on_nowhere() -> None:
+    walk = Walk()
+    walk.lose_address()
+    while walk.other is None or not answers(walk):
+        walk.step()
+    walk.client.disconnect()
+    assert len(walk.client.send_roaming(walk.now + 1.0)) == 0
+    walk.run(0.5)
+    assert (walk.client.state, walk.client.resumed) == (0, 0)
+
+
 def test_a_made_up_claim_is_refused() -> None:
     """Who may issue tokens, say for a friend, still does not know the secrets of connections."""
     walk = Walk()
