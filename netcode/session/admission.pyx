@@ -2,9 +2,9 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
-from netcode.security.address cimport address_equal, net_address
+from netcode.security.address cimport ADDRESS_WIRE_BYTES, address_equal, net_address
 from netcode.security.aead cimport wipe
 from netcode.security.packet cimport (
     PACKET_CHALLENGE, PACKET_CHALLENGE_BODY, PACKET_CHALLENGE_FORGED, PACKET_DENIED,
@@ -18,8 +18,8 @@ from netcode.security.token cimport (
 )
 from netcode.session.batch cimport datagrams_commit, datagrams_reserve
 from netcode.session.connection cimport (
-    connection, connection_rekey, connection_send_keep_alive, connection_start, refuse_packet,
-    resume_grant, session,
+    RESUME_TOKENS, connection, connection_rekey, connection_send_keep_alive, connection_start,
+    refuse_packet, resume_grant, session,
 )
 from netcode.session.counters cimport (
     COUNT_BYTES_SENT, COUNT_CHALLENGES_SENT, COUNT_CONNECTED, COUNT_DATAGRAMS_SENT,
@@ -40,8 +40,8 @@ from netcode.session.pool cimport (
     pool_claim, pool_find_address, pool_find_client, pool_move, pool_retire,
 )
 from netcode.session.resume cimport (
-    RESUME_ELSEWHERE, RESUME_NEW, resume_claim, resume_claimed, resume_ended, resume_present,
-    resume_wanted,
+    RESUME_CLAIM_BYTES, RESUME_ELSEWHERE, RESUME_NEW, resume_claim, resume_claimed, resume_ended,
+    resume_present, resume_wanted,
 )
 from netcode.session.timers cimport timers_set
 from netcode.session.token_history cimport (
@@ -139,6 +139,34 @@ cdef void send_challenge(admission *a, const net_address *source,
         a.session.counts[COUNT_CHALLENGES_SENT] += 1
 
 
+cdef void put_address(uint8_t *out, const net_address *address) noexcept nogil:
+    """19 bytes that no other address has."""
+    out[0] = address.family
+    out[1] = <uint8_t>address.port
+    out[2] = <uint8_t>(address.port >> 8)
+    memcpy(out + 3, address.ip, 16)
+
+
+cdef bint challenged_here(const handshake *entry, const challenge_token *challenge) noexcept nogil:
+    """Whether the challenge of a resumption went to this address, for this token.
+
+    A client has two tokens: with a challenge had for one at its own address it could answer that
+    of the other in the name of an address at which it receives nothing.
+    """
+    cdef uint8_t here[ADDRESS_WIRE_BYTES]
+    cdef resume_claim claim
+    put_address(here, &entry.address)
+    return (resume_claimed(challenge.user_data, &claim) and claim.secret == entry.resume.secret
+            and memcmp(challenge.user_data + RESUME_CLAIM_BYTES, here, ADDRESS_WIRE_BYTES) == 0)
+
+
+cdef void forget_resume(admission *a, const net_address *source, uint64_t secret) noexcept nogil:
+    """Close the handshake that a resume token has at this address, if it has one."""
+    cdef int64_t at = handshakes_find(&a.handshakes, source)
+    if secret != 0 and at >= 0 and a.handshakes.entries[at].resume.secret == secret:
+        handshakes_close(&a.handshakes, <uint32_t>at)
+
+
 cdef bint answer_resume(admission *a, const net_address *source, packet_request *request,
                         const resume_claim *claim) noexcept nogil:
     """The same of a resume token; whether this address is the first to show it, or shows it first.
@@ -148,6 +176,7 @@ cdef bint answer_resume(admission *a, const net_address *source, packet_request 
     cdef session *s = a.session
     cdef int64_t index
     cdef resume_grant *grant
+    cdef net_address before
     cdef int result
     index = resume_wanted(a.pool, claim, request.token.client_id, &grant)
     if index < 0 or not for_this_server(a, request):
@@ -156,13 +185,18 @@ cdef bint answer_resume(admission *a, const net_address *source, packet_request 
     if pool_find_address(a.pool, source) >= 0:
         s.counts[COUNT_REQUEST_ADDRESS_CONNECTED] += 1
         return False
+    before = grant.address
     result = resume_present(grant, source, s.now)
     if result == RESUME_ELSEWHERE:
         s.counts[COUNT_REQUEST_RESUME_ELSEWHERE] += 1
         return False
+    if result == RESUME_NEW:
+        # One for each token, or a client would fill the table in the name of many addresses.
+        forget_resume(a, &before, claim.secret)
     if remember(a, source, request, claim) < 0:
         s.counts[COUNT_REQUEST_HANDSHAKES_FULL] += 1
         return False
+    put_address(request.token.user_data + RESUME_CLAIM_BYTES, source)
     send_challenge(a, source, request)
     return result == RESUME_NEW
 
@@ -276,6 +310,7 @@ cdef int64_t admit_moved(admission *a, uint32_t at) noexcept nogil:
     cdef handshake *entry = &a.handshakes.entries[at]
     cdef resume_grant *grant
     cdef connection *c
+    cdef int i
     cdef int64_t index = resume_wanted(a.pool, &entry.resume, entry.client_id, &grant)
     # Only from where the token was shown last: an answer heard on the way is good nowhere else.
     if index < 0 or not address_equal(&grant.address, &entry.address):
@@ -285,6 +320,11 @@ cdef int64_t admit_moved(admission *a, uint32_t at) noexcept nogil:
         s.counts[COUNT_OUT_OF_MEMORY] += 1
         return -1
     c = &a.pool.slots[index]
+    for i in range(RESUME_TOKENS):
+        # What was asked for before this is over: an answer to it that was on the way for long, or
+        # that somebody kept, would bring the connection back to where the client no longer is.
+        if c.grants[i].heard < grant.heard:
+            forget_resume(a, &c.grants[i].address, c.grants[i].secret)
     resume_ended(c, grant)
     connection_rekey(s, c, entry.send_key, entry.receive_key, 0)
     handshakes_close(&a.handshakes, at)
@@ -313,6 +353,9 @@ cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body,
         return -1
     moved[0] = entry.resume.secret != 0
     if moved[0]:
+        if not challenged_here(entry, &challenge):
+            s.counts[COUNT_RESPONSE_FOREIGN] += 1
+            return -1
         return admit_moved(a, at)
     if pool_find_client(a.pool, challenge.client_id) >= 0:
         s.counts[COUNT_RESPONSE_CLIENT_CONNECTED] += 1

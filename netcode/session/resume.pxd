@@ -15,6 +15,7 @@ from netcode.session.pool cimport connection_pool
 
 cdef enum:
     RESUME_MARK_BYTES = 8
+    RESUME_CLAIM_BYTES = RESUME_MARK_BYTES + 4 + 8  # of the user data; zeros follow
     RESUME_TOKEN_BYTES = 24 + 1024 + 32 + 32  # nonce, sealed part, both keys
     # resume_present
     RESUME_NEW = 0               # this address was not the last to ask

@@ -22,7 +22,13 @@ from session.harness import (
 from netcode.channel import ChannelConfig, DeliveryMode, TransportConfig
 from netcode.constants import RESUME_TOKEN_BYTES
 from netcode.errors import ConfigError, ConnectionClosed
-from netcode.security import ConnectToken, PrivateToken, seal_packet, seal_request
+from netcode.security import (
+    ConnectToken,
+    PrivateToken,
+    open_packet,
+    seal_packet,
+    seal_request,
+)
 from netcode.session import ClientMoved, DatagramBatch, ServerDesk
 
 CHANNELS = TransportConfig(
@@ -410,9 +416,85 @@ def test_the_answer_of_another_address_is_refused() -> None:
     walk.server.receive_datagram(answer, ("10.66.0.6", 666), walk.now)
     assert reasons(walk.server)["response_foreign"] == 1
     # And from where it was made for, by who can forge that: the token was shown elsewhere since.
+    before = walk.server.counters["unknown_sender"]
     walk.server.receive_datagram(answer, walk.other, walk.now)
-    assert reasons(walk.server)["response_resume_stale"] == 1
+    assert walk.server.counters["unknown_sender"] == before + 1
     assert walk.moved() == []
+
+
+VICTIM = ("10.99.0.9", 9)
+MINE = ("10.66.0.6", 666)
+
+
+def ask(walk: Walk, token: bytes, source: tuple[str, int]) -> bytes | None:
+    """Ask with the token from there; the body of the challenge that goes there, if one does."""
+    walk.server.receive_datagram(token_request(token), source, walk.now)
+    for data, to in walk.server.send(walk.now):
+        if to == source:
+            opened = open_packet(bytes(data), protocol_id=PROTOCOL, key=token[1080:])
+            assert opened.type == 2
+            return opened.body
+    return None
+
+
+def answer(walk: Walk, token: bytes, body: bytes | None, source: tuple[str, int]) -> None:
+    assert body is not None
+    data = seal_packet(3, 0, body, protocol_id=PROTOCOL, key=token[1048:1080])
+    walk.server.receive_datagram(data, source, walk.now)
+
+
+def test_a_client_cannot_move_to_an_address_at_which_it_hears_nothing() -> None:
+    """Else a client could turn what a server says to it, at any rate, on somebody else."""
+    walk = Walk(tokens=0)
+    first, second = (walk.server.resume_token(0) for _ in range(2))
+    ask(walk, first, VICTIM)
+    answer(walk, first, ask(walk, second, MINE), VICTIM)
+    assert reasons(walk.server)["response_foreign"] == 1
+    # Nor with the same token, shown in turn at both.
+    for source in (VICTIM, MINE, VICTIM):
+        walk.run(1.1)
+        body = ask(walk, first, source)
+        if source == MINE:
+            heard = body
+    answer(walk, first, heard, VICTIM)
+    walk.run(0.1)
+    assert reasons(walk.server)["response_foreign"] == 2
+    assert walk.moved() == []
+    body = ask(walk, second, MINE)
+    answer(walk, second, body, MINE)
+    walk.run(0.001)
+    assert [each.address for each in walk.moved()] == [MINE]
+
+
+def test_a_token_has_one_handshake_wherever_it_is_shown() -> None:
+    """Else a client could fill the table of handshakes in the name of others."""
+    walk = Walk(tokens=0)
+    token = walk.server.resume_token(0)
+    before = walk.server.counters["unknown_sender"]
+    for number in range(5):
+        assert ask(walk, token, ("10.99.0.9", 10 + number)) is not None
+        walk.run(1.1)
+    unknown = seal_packet(3, 0, bytes(308), protocol_id=PROTOCOL, key=bytes(32))
+    for number in range(5):
+        walk.server.receive_datagram(unknown, ("10.99.0.9", 10 + number), walk.now)
+    assert walk.server.counters["unknown_sender"] - before == 4
+
+
+def test_a_late_answer_does_not_bring_it_back_to_where_it_was() -> None:
+    walk = Walk(tokens=0)
+    first, second = (walk.server.resume_token(0) for _ in range(2))
+    kept = ask(walk, first, ("10.1.0.1", 60_001))
+    walk.run(1.0)
+    answer(walk, second, ask(walk, second, ("10.1.0.1", 60_002)), ("10.1.0.1", 60_002))
+    walk.run(0.001)
+    assert walk.server.client(0).address == ("10.1.0.1", 60_002)
+    answer(walk, first, kept, ("10.1.0.1", 60_001))
+    walk.run(0.001)
+    assert walk.server.client(0).address == ("10.1.0.1", 60_002)
+    # The token itself is as good as before.
+    answer(walk, first, ask(walk, first, ("10.1.0.1", 60_003)), ("10.1.0.1", 60_003))
+    walk.run(0.001)
+    assert walk.server.client(0).address == ("10.1.0.1", 60_003)
 
 
 def test_a_connection_that_ended_goes_on_nowhere() -> None:
