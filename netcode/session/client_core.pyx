@@ -81,9 +81,13 @@ cdef void walk(client_core *k, int state, int reason) noexcept nogil:
 
 
 cdef inline void heard(client_core *k) noexcept nogil:
-    """The connection lives where it is: no need to go elsewhere."""
+    """The connection lives where it is: no need to go elsewhere.
+
+    Unless the server was answered there: it may have moved us already, and this left before that.
+    """
     k.link.last_receive = k.session.now
-    k.roaming.state = 0
+    if k.roaming.state == STATE_REQUESTING:
+        k.roaming.state = 0
 
 
 cdef void client_receive(client_core *k, const net_address *source, const uint8_t *data,

@@ -95,6 +95,9 @@ cdef void roaming_update(client_core *k) noexcept nogil:
         if k.link.last_receive + r.after <= k.session.now:
             roaming_begin(k)
     elif r.since + PATIENCE <= k.session.now:
+        if k.link.last_receive + r.after > k.session.now:
+            r.state = AT_REST  # the server did not hear our answer, and we hear it where we were
+            return
         # The server may have moved us and we did not hear of it: ask with the other token.
         r.chosen = (r.chosen + 1) % r.count
         r.attempt += 1

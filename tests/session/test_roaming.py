@@ -233,6 +233,38 @@ def test_a_path_that_comes_back_keeps_its_address() -> None:
     walk.until_resumed()
 
 
+def test_a_word_from_before_the_move_does_not_strand_the_client() -> None:
+    """It answered the challenge, and then hears what the server said at the old address before."""
+    walk = Walk()
+    old = walk.home
+    walk.lose_address()
+    while walk.other is None or not answers(walk):
+        walk.step()
+    walk.dead.clear()
+    for _ in range(30):
+        walk.server.push(0, 1, b"before")
+        walk.step()
+    assert walk.moved() == []
+    assert walk.until_resumed() < 0.2
+    assert walk.attempt == 1
+    walk.dead.add(old)
+    walk.client.push(0, b"here")
+    walk.run(0.5)
+    assert walk.got == [b"here"]
+
+
+def test_a_path_that_comes_back_ends_the_attempt_though_its_answer_was_lost() -> None:
+    walk = Walk()
+    walk.lose_address()
+    while walk.other is None or not answers(walk):
+        walk.step()
+    walk.flying.clear()
+    walk.dead = {walk.other}
+    walk.run(2.1)
+    assert not walk.client.roaming
+    assert (walk.client.resumed, walk.moved(), walk.attempt) == (0, [], 1)
+
+
 def test_one_that_moves_twice_uses_its_other_token() -> None:
     walk = Walk()
     walk.lose_address()
