@@ -236,7 +236,7 @@ cdef class ClientEndpoint:
             Whether there is a connection and a token for it.
         """
         self.at(now)
-        return bool(roaming_begin(&self.k))
+        return bool(roaming_begin(&self.k, True))
 
     def receive_roaming(self, DatagramBatch batch not None, double now):
         """Process every datagram that arrived at the new address."""

@@ -41,6 +41,7 @@ cdef struct client_roaming:
     uint32_t chosen              # the one that the attempt asks with
     uint32_t attempt             # each from an address of its own; counts
     int state                    # STATE_REQUESTING or _RESPONDING from the new address; 0: at rest
+    bint wanted                  # by roam(): what comes by the old address does not end it
     double since                 # when the state began
     double last_send
     double after                 # seconds of silence after which an attempt begins; infinity: never

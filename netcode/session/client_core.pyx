@@ -86,7 +86,7 @@ cdef inline void heard(client_core *k) noexcept nogil:
     Unless the server was answered there: it may have moved us already, and this left before that.
     """
     k.link.last_receive = k.session.now
-    if k.roaming.state == STATE_REQUESTING:
+    if k.roaming.state == STATE_REQUESTING and not k.roaming.wanted:
         k.roaming.state = 0
 
 

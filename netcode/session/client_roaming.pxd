@@ -18,8 +18,9 @@ cdef int roaming_keep(client_core *k, const uint8_t *token) noexcept nogil
 # Forget and wipe all tokens.
 cdef void roaming_free(client_core *k) noexcept nogil
 
-# Begin an attempt; False when there is no connection or no token.
-cdef bint roaming_begin(client_core *k) noexcept nogil
+# Begin an attempt, ``wanted`` though the old address may be heard yet; False when there is no
+# connection or no token.
+cdef bint roaming_begin(client_core *k, bint wanted) noexcept nogil
 
 # Begin, give up or try again, as the time says.
 cdef void roaming_update(client_core *k) noexcept nogil

@@ -77,11 +77,12 @@ cdef void enter(client_core *k, int state) noexcept nogil:
     k.roaming.last_send = -INFINITY
 
 
-cdef bint roaming_begin(client_core *k) noexcept nogil:
+cdef bint roaming_begin(client_core *k, bint wanted) noexcept nogil:
     cdef client_roaming *r = &k.roaming
     if k.state != STATE_CONNECTED or r.count == 0:
         return False
     r.chosen = 0
+    r.wanted = wanted
     r.attempt += 1
     enter(k, STATE_REQUESTING)
     return True
@@ -93,7 +94,7 @@ cdef void roaming_update(client_core *k) noexcept nogil:
         r.state = AT_REST
     elif r.state == AT_REST:
         if k.link.last_receive + r.after <= k.session.now:
-            roaming_begin(k)
+            roaming_begin(k, False)
     elif r.since + PATIENCE <= k.session.now:
         if k.link.last_receive + r.after > k.session.now:
             r.state = AT_REST  # the server did not hear our answer, and we hear it where we were

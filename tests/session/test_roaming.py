@@ -371,6 +371,15 @@ def test_roam_does_not_wait_for_silence() -> None:
     assert walk.client.take_resume_token(bytes(RESUME_TOKEN_BYTES)) is None
 
 
+def test_roam_does_not_heed_what_was_under_way_to_the_old_address() -> None:
+    walk = Walk(roam_after=None)
+    walk.server.push(0, 1, b"before")
+    walk.run(0.03)
+    assert walk.client.roam(walk.now)
+    assert walk.until_resumed() < 0.3
+    assert b"before" in walk.answers
+
+
 # What others may try.
 
 
