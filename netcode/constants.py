@@ -16,3 +16,6 @@ MAX_CLIENTS: Final = 65_535
 
 RESUME_TOKEN_BYTES: Final = 1112
 """A resume token: nonce (24), sealed private token (1,024) and the two keys (32 each)."""
+
+RESUME_TOKENS: Final = 2
+"""Of a connection, good at a time: to move with one, and on before the next has come."""

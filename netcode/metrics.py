@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from netcode.errors import ConfigError, ConnectionClosed
+from netcode.errors import ConfigError
 from netcode.server import Server
 from netcode.session import ConnectionStats
 
@@ -153,11 +153,8 @@ def read_players(families: Families, name: str, server: Server[Any]) -> None:
     step = -(-len(players) // SAMPLED_PLAYERS) or 1
     seen: list[ConnectionStats] = []
     for player in players[::step]:
-        try:
-            stats = player.stats
-        except ConnectionClosed:
-            continue  # it left a moment ago,
-        if stats.closed is None:  # or a little earlier
+        stats = player.stats
+        if stats.closed is None:  # else it left a moment ago
             seen.append(stats)
     queued = sum(each.transport.bytes_queued for each in seen if each.transport) * step
     gauge(families, "queued_bytes", "Of messages that wait, all players.", here, queued)

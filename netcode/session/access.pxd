@@ -1,6 +1,6 @@
 """What the two endpoint classes share on their Python side."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t
 
 from netcode.session.connection cimport connection, session
 
@@ -30,7 +30,3 @@ cdef object read_stats(connection *c)
 
 # Every counter by name.
 cdef dict read_counters(const session *s)
-
-# RESUME_TOKEN_BYTES with which a client may ask to go on elsewhere, and the secret in them.
-cdef bytes resume_token(object config, object entropy, uint64_t client_id, uint32_t handle,
-                        uint64_t *secret)

@@ -1,8 +1,7 @@
 """What the two endpoint classes share on their Python side: checks, pushes, counters."""
 
 from libc.math cimport isfinite
-from libc.stdint cimport UINT32_MAX, UINT64_MAX, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
 
 from netcode.channel.connection cimport (
     CHANNEL_TOO_LARGE, channel_has_room, channel_push, channel_push_frame,
@@ -10,7 +9,6 @@ from netcode.channel.connection cimport (
 )
 from netcode.channel.endpoint cimport check_room, frame_error, push_error, stats_object
 from netcode.security.packet cimport PACKET_REASON_COUNT
-from netcode.security.protocol cimport USER_DATA_BYTES
 from netcode.session.connection cimport (
     CHANNEL_REASONS, connection, connection_send_payload, session,
 )
@@ -19,7 +17,6 @@ from netcode.session.counters cimport SESSION_COUNTERS
 from netcode.channel import REFUSALS
 from netcode.errors import ChannelFull, ConfigError
 from netcode.security.packet import PACKET_REASONS
-from netcode.security.token import PrivateToken
 from netcode.session.counters import SESSION_COUNTER_NAMES
 from netcode.session.stats import ConnectionStats
 
@@ -30,9 +27,6 @@ COUNTER_NAMES = (
     + PACKET_REASONS[1:]
     + tuple(f"malformed_{reason}" for reason in REFUSALS)
 )
-
-cdef enum:
-    RESUME_SECONDS = 10          # that a resumption may take
 
 if len(PACKET_REASONS) != PACKET_REASON_COUNT or len(REFUSALS) > CHANNEL_REASONS:
     raise AssertionError("reason names and enums differ")
@@ -49,24 +43,6 @@ cdef bytes draw(object entropy, Py_ssize_t size):
     if not isinstance(value, bytes) or len(value) != size:
         raise ConfigError(f"entropy: entropy({size}) did not return {size} bytes")
     return value
-
-
-cdef bytes resume_token(object config, object entropy, uint64_t client_id, uint32_t handle,
-                        uint64_t *secret):
-    cdef bytes drawn = draw(entropy, 8)
-    cdef bytes named
-    memcpy(secret, <const char *>drawn, 8)
-    secret[0] |= 1  # 0 is no secret
-    named = b"ncresume" + int(handle).to_bytes(4, "little")
-    named += int(secret[0]).to_bytes(8, "little")
-    nonce, to_server, to_client = draw(entropy, 24), draw(entropy, 32), draw(entropy, 32)
-    private = PrivateToken(
-        client_id, RESUME_SECONDS, config.addresses[:1], to_server, to_client,
-        named.ljust(USER_DATA_BYTES, b"\0"))
-    sealed = private.seal(
-        protocol_id=config.protocol_id, expire_timestamp=UINT64_MAX, nonce=nonce,
-        private_key=config.private_key, order=config.token_order)
-    return nonce + sealed + to_server + to_client
 
 
 cdef int need_channels(connection *c) except -1:

@@ -2,9 +2,11 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
-from netcode.security.address cimport ADDRESS_WIRE_BYTES, address_equal, net_address
+from netcode.security.address cimport (
+    ADDRESS_WIRE_BYTES, address_equal, address_put, net_address,
+)
 from netcode.security.aead cimport wipe
 from netcode.security.packet cimport (
     PACKET_CHALLENGE, PACKET_CHALLENGE_BODY, PACKET_CHALLENGE_FORGED, PACKET_DENIED,
@@ -139,25 +141,26 @@ cdef void send_challenge(admission *a, const net_address *source,
         a.session.counts[COUNT_CHALLENGES_SENT] += 1
 
 
-cdef void put_address(uint8_t *out, const net_address *address) noexcept nogil:
-    """19 bytes that no other address has."""
-    out[0] = address.family
-    out[1] = <uint8_t>address.port
-    out[2] = <uint8_t>(address.port >> 8)
-    memcpy(out + 3, address.ip, 16)
+cdef void put_origin(const admission *a, const net_address *source,
+                     uint8_t *user_data) noexcept nogil:
+    """Behind the claim in the user data of a challenge: the address that it is for."""
+    memset(user_data + RESUME_CLAIM_BYTES, 0, ADDRESS_WIRE_BYTES)
+    address_put(source, a.session.protocol.order, user_data + RESUME_CLAIM_BYTES)
 
 
-cdef bint challenged_here(const handshake *entry, const challenge_token *challenge) noexcept nogil:
+cdef bint challenged_here(const admission *a, const handshake *entry,
+                          const challenge_token *challenge) noexcept nogil:
     """Whether the challenge of a resumption went to this address, for this token.
 
     A client has two tokens: with a challenge had for one at its own address it could answer that
     of the other in the name of an address at which it receives nothing.
     """
-    cdef uint8_t here[ADDRESS_WIRE_BYTES]
+    cdef uint8_t here[USER_DATA_BYTES]
     cdef resume_claim claim
-    put_address(here, &entry.address)
+    memcpy(here, challenge.user_data, USER_DATA_BYTES)
+    put_origin(a, &entry.address, here)
     return (resume_claimed(challenge.user_data, &claim) and claim.secret == entry.resume.secret
-            and memcmp(challenge.user_data + RESUME_CLAIM_BYTES, here, ADDRESS_WIRE_BYTES) == 0)
+            and memcmp(challenge.user_data, here, USER_DATA_BYTES) == 0)
 
 
 cdef void forget_resume(admission *a, const net_address *source, uint64_t secret) noexcept nogil:
@@ -196,7 +199,7 @@ cdef bint answer_resume(admission *a, const net_address *source, packet_request 
     if remember(a, source, request, claim) < 0:
         s.counts[COUNT_REQUEST_HANDSHAKES_FULL] += 1
         return False
-    put_address(request.token.user_data + RESUME_CLAIM_BYTES, source)
+    put_origin(a, source, request.token.user_data)
     send_challenge(a, source, request)
     return result == RESUME_NEW
 
@@ -353,7 +356,7 @@ cdef int64_t admit_response(admission *a, uint32_t at, const uint8_t *body,
         return -1
     moved[0] = entry.resume.secret != 0
     if moved[0]:
-        if not challenged_here(entry, &challenge):
+        if not challenged_here(a, entry, &challenge):
             s.counts[COUNT_RESPONSE_FOREIGN] += 1
             return -1
         return admit_moved(a, at)

@@ -12,7 +12,7 @@ from netcode.channel.endpoint cimport check_room, frame_error, push_error, stats
 from netcode.security.address cimport address_to_tuple
 from netcode.security.packet cimport PACKET_REASON_COUNT
 from netcode.security.protocol cimport USER_DATA_BYTES
-from netcode.session.access cimport check_now, resume_token
+from netcode.session.access cimport check_now, draw
 from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.counters cimport SESSION_COUNTERS
 from netcode.session.exchange cimport (
@@ -28,6 +28,7 @@ from netcode.session.outbox cimport (
 )
 from netcode.session.reasons cimport EVENT_CAME, EVENT_LEFT, EVENT_MOVED
 from netcode.session.records cimport bell_tell, records_show, records_unshown
+from netcode.session.resume cimport RESUME_ENTROPY_BYTES, resume_make
 from netcode.session.ring cimport ring_load
 from netcode.session.server cimport ServerEndpoint
 
@@ -465,8 +466,9 @@ cdef class ServerDesk:
         cdef uint32_t slot = self.live_index(index)
         cdef uint32_t handle = self.intake.handles[slot]
         cdef uint64_t secret = 0
-        made = resume_token(self.config, self.endpoint.entropy,
-                            self.intake.clients[slot].client_id, handle, &secret)
+        cdef bytes drawn = draw(self.endpoint.entropy, RESUME_ENTROPY_BYTES)
+        made = resume_make(self.config, <const uint8_t *><const char *>drawn,
+                           self.intake.clients[slot].client_id, handle, &secret)
         self.command(COMMAND_ALLOW, handle, 0, secret)
         return made
 

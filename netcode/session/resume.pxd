@@ -9,6 +9,7 @@ is good once, only while its connection lives, and only at this server.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from netcode.security.address cimport net_address
+from netcode.security.protocol cimport KEY_BYTES, TOKEN_NONCE_BYTES
 from netcode.session.connection cimport connection, resume_grant
 from netcode.session.pool cimport connection_pool
 
@@ -16,7 +17,8 @@ from netcode.session.pool cimport connection_pool
 cdef enum:
     RESUME_MARK_BYTES = 8
     RESUME_CLAIM_BYTES = RESUME_MARK_BYTES + 4 + 8  # of the user data; zeros follow
-    RESUME_TOKEN_BYTES = 24 + 1024 + 32 + 32  # nonce, sealed part, both keys
+    # What resume_make draws: secret, nonce, both keys.
+    RESUME_ENTROPY_BYTES = 8 + TOKEN_NONCE_BYTES + 2 * KEY_BYTES
     # resume_present
     RESUME_NEW = 0               # this address was not the last to ask
     RESUME_AGAIN = 1
@@ -27,6 +29,11 @@ cdef struct resume_claim:
     uint64_t secret              # 0: none
     uint32_t handle
 
+
+# A token (RESUME_TOKEN_BYTES) for the connection of a handle, of RESUME_ENTROPY_BYTES that nobody
+# can guess, and the secret in it. ``config`` is the server's.
+cdef bytes resume_make(object config, const uint8_t *drawn, uint64_t client_id, uint32_t handle,
+                       uint64_t *secret)
 
 # Whether the user data of an authentic private token are those of a resume token.
 cdef bint resume_claimed(const uint8_t *user_data, resume_claim *claim) noexcept nogil

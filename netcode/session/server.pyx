@@ -14,7 +14,7 @@ from netcode.security.protocol cimport (
 )
 from netcode.session.access cimport (
     check_now, draw, push_message, push_opaque, push_payload, read_counters, read_stats,
-    resume_token, room_for,
+    room_for,
 )
 from netcode.session.batch cimport DatagramBatch, datagrams_clear
 from netcode.session.connection cimport DROP_SECONDS, SLOT_LIVE, connection, handle_of
@@ -25,7 +25,7 @@ from netcode.session.pool cimport HASH_KEY_BYTES
 from netcode.session.reasons cimport (
     EVENT_CAME, EVENT_LEFT, EVENT_MOVED, REASON_CLOSED, session_event,
 )
-from netcode.session.resume cimport resume_allow
+from netcode.session.resume cimport RESUME_ENTROPY_BYTES, resume_allow, resume_make
 from netcode.session.server_core cimport (
     core_deadline, core_disconnect, core_drive_receive, core_drive_send, core_drive_update,
     core_events_read, core_free, core_init, core_receive, core_schedule, core_time, core_touch,
@@ -388,7 +388,9 @@ cdef class ServerEndpoint:
         """
         cdef connection *c = self.live(index)
         cdef uint64_t secret = 0
-        made = resume_token(self.config, self.entropy, c.client_id, handle_of(c), &secret)
+        cdef bytes drawn = draw(self.entropy, RESUME_ENTROPY_BYTES)
+        made = resume_make(self.config, <const uint8_t *><const char *>drawn, c.client_id,
+                           handle_of(c), &secret)
         resume_allow(c, secret)
         return made
 

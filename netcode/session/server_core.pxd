@@ -44,7 +44,7 @@ cdef struct server_core:
     uint32_t *moved              # slots that heard something, each at most once: their deadlines
     uint32_t moved_count         # may have come nearer, and the timers do not know yet
     session_event *events
-    uint32_t event_count         # at most three for each slot: slots wait for them to be read
+    uint32_t event_count         # at most EVENTS_PER_SLOT for each: slots wait for them to be read
     bint loopback_only
     bint started
     double token_lifetime        # of the restart rule, seconds; below 0: off

@@ -53,6 +53,7 @@ cdef enum:
     AHEAD = 16                   # a power of two above it
     SETTLE_AHEAD = 8             # connections between fetching the timer of one and setting it
     FLUSH_AHEAD = 10             # connections between fetching one and flushing it
+    EVENTS_PER_SLOT = 3          # it came, moved and left; a move is told once until it is read
 
 
 cdef struct ahead:
@@ -69,7 +70,7 @@ cdef int core_init(server_core *k, uint32_t max_clients, uint32_t handshakes,
     memset(k, 0, sizeof(server_core))
     k.dirty = <uint32_t *>calloc(max_clients, sizeof(uint32_t))
     k.moved = <uint32_t *>calloc(max_clients, sizeof(uint32_t))
-    k.events = <session_event *>calloc(max_clients, 3 * sizeof(session_event))
+    k.events = <session_event *>calloc(max_clients, EVENTS_PER_SLOT * sizeof(session_event))
     if (k.dirty == NULL or k.moved == NULL or k.events == NULL
             or timers_init(&k.timers, max_clients) < 0
             or pool_init(&k.pool, max_clients, hash_key) < 0
@@ -121,7 +122,7 @@ cdef void core_time(server_core *k, double now) noexcept nogil:
 
 cdef void report(server_core *k, uint32_t index, int kind, int reason) noexcept nogil:
     cdef session_event *event
-    if k.event_count < 3 * k.pool.capacity:
+    if k.event_count < EVENTS_PER_SLOT * k.pool.capacity:
         event = &k.events[k.event_count]
         event.index = index
         event.kind = <uint8_t>kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from functools import partial
@@ -90,13 +91,16 @@ class Player(Generic[I]):
     def stats(self) -> ConnectionStats:
         """Round trip, loss and bytes of this connection, now.
 
-        When it has left: those that were asked for last, with ``closed``. ConnectionClosed in the
-        moment between its leaving and the server's hearing of it.
+        When it has left: those that were asked for last, with ``closed``.
         """
         if self.connected:
-            self.last_stats = self.server.connection_stats(self)
-            return self.last_stats
+            self.measure()
         return replace(self.last_stats or ConnectionStats.nothing(), closed=self.close_reason)
+
+    def measure(self) -> None:
+        """Keep the statistics of now."""
+        with contextlib.suppress(ConnectionClosed):  # the I/O thread knows before us who left
+            self.last_stats = self.server.connection_stats(self)
 
     def understands(self, schema: type[Schema]) -> bool:
         """Whether ``send`` takes messages of this type, or the player is sent the table of this

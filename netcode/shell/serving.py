@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
+from netcode.constants import RESUME_TOKENS
 from netcode.errors import (
     ChannelFull,
     ConfigError,
@@ -62,9 +63,6 @@ FRAMES_PER_TICK: Final = 1024
 
 MAX_INBOX: Final = 65_536
 """Events that wait for the next tick, when an ``async for`` body awaits for long."""
-
-RESUME_TOKENS: Final = 2
-"""Of a player, at a time: one to move with, and one for who moves on before it has the next."""
 
 MAX_INBOX_BYTES: Final = 16 << 20
 """The same in bytes on the wire of the messages among them."""
@@ -475,8 +473,7 @@ class ServerLoop(Generic[I]):
         assert self.reception is not None
         with self.host.lock:
             if player.connected and not self.closed:
-                with contextlib.suppress(ConnectionClosed):
-                    player.last_stats = self.endpoint.stats(player.index)
+                player.measure()
                 self.reception.dismiss(player.index, reason, code, self.clock())
                 self.part(player.index, f"kicked: {reason}", code)
 
