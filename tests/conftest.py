@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 from hypothesis import HealthCheck, settings
+from virtual_desk import DeskHost
 
 from netcode.constants import MAX_CLIENTS
 from netcode.io import BACKENDS
@@ -45,6 +46,15 @@ def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         pytest.skip("no I/O thread on this system")
     monkeypatch.setattr("netcode.server.POLLED_CLIENTS", 0 if chosen == "thread" else MAX_CLIENTS)
     monkeypatch.setattr("netcode.server.processors", lambda: 2)
+    return chosen
+
+
+@pytest.fixture(params=["endpoint", "desk"])
+def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What owns the connections of servers in virtual time: the loop's own endpoint, or another."""
+    chosen: str = request.param
+    if chosen == "desk":
+        monkeypatch.setattr("netcode.server.ServerHost", DeskHost)
     return chosen
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from pages import ROOT
-from virtual_desk import DeskHost
 from virtual_game import Game
 
 import netcode as nc
@@ -21,10 +20,7 @@ from netcode.testing import Link
 PAGE = (ROOT / "docs" / "reference" / "statistics.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(autouse=True, params=["endpoint", "desk"])
-def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "desk":
-        monkeypatch.setattr("netcode.server.ServerHost", DeskHost)
+pytestmark = pytest.mark.usefixtures("owner")
 
 
 @pytest.fixture
@@ -63,6 +59,23 @@ def test_a_client_that_closes_says_so(game: Game) -> None:
     # What was asked for last, and why it ended.
     assert player.stats.closed is nc.CloseReason.CLOSED
     assert player.stats.packets_received == before.packets_received > 0
+
+
+def test_statistics_of_one_whose_end_is_not_known_here_yet(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An I/O thread knows before the game that somebody left; asking then is no mistake."""
+    _, player = joined(game)
+    before = player.stats
+
+    def gone(player: Any) -> Any:
+        raise nc.ConnectionClosed("client 0 is not connected")
+
+    monkeypatch.setattr(game.server, "connection_stats", gone)
+    assert player.connected
+    assert player.stats == before
+    player.last_stats = None
+    assert player.stats.packets_received == 0
 
 
 def test_a_kick_reaches_both_ends_as_one(game: Game) -> None:

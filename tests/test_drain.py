@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from virtual_desk import DeskHost
 from virtual_game import MESSAGES, Chat, Game, Input
 
 import netcode as nc
@@ -15,11 +14,7 @@ CHANNELS = (nc.ChannelConfig(name="reliable", max_message=100, queue_messages=20
 LINE = Chat("x" * 60)
 
 
-@pytest.fixture(autouse=True, params=[None, DeskHost])
-def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    if request.param is not None:
-        monkeypatch.setattr("netcode.server.ServerHost", request.param)
-    return request.param
+pytestmark = pytest.mark.usefixtures("owner")
 
 
 def pair() -> tuple[Game, nc.Client[Input], nc.Player[Input]]:

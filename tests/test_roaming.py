@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import pytest
 from dead_line import lose_address
-from virtual_desk import DeskHost
 from virtual_game import Chat, Game, Input
 
 import netcode as nc
 from netcode.errors import ConfigError
 from netcode.replication.hello import RESUME
 
-
-@pytest.fixture(autouse=True, params=[None, DeskHost], ids=["poll", "desk"])
-def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param is not None:
-        monkeypatch.setattr("netcode.server.ServerHost", request.param)
+pytestmark = pytest.mark.usefixtures("owner")
 
 
 def test_a_player_goes_on_where_it_was() -> None:

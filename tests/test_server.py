@@ -7,7 +7,6 @@ from typing import Annotated
 
 import numpy as np
 import pytest
-from virtual_desk import DeskHost
 from virtual_game import TICK, Bought, Buy, Chat, Game, Input, Rock, Ship, Stranger
 
 import netcode as nc
@@ -17,14 +16,7 @@ from netcode.server import processors
 from netcode.session import ConnectionStats
 from netcode.shell.threaded import ThreadedHost
 
-
-@pytest.fixture(autouse=True, params=["endpoint", "desk"])
-def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every test here holds for both: the loop's own endpoint, and one that another owns."""
-    chosen: str = request.param
-    if chosen == "desk":
-        monkeypatch.setattr("netcode.server.ServerHost", DeskHost)
-    return chosen
+pytestmark = pytest.mark.usefixtures("owner")
 
 
 @pytest.fixture

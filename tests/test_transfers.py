@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from virtual_desk import DeskHost
 from virtual_game import TICK, Chat, Game, Input
 
 import netcode as nc
@@ -20,11 +19,7 @@ from netcode.testing import Link
 MIB = 1 << 20
 
 
-@pytest.fixture(autouse=True, params=[None, DeskHost])
-def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    if request.param is not None:
-        monkeypatch.setattr("netcode.server.ServerHost", request.param)
-    return request.param
+pytestmark = pytest.mark.usefixtures("owner")
 
 
 class Line:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from virtual_desk import DeskHost
 from virtual_game import Buy, Game, Input
 
 import netcode as nc
 
-
-@pytest.fixture(autouse=True, params=[None, DeskHost])
-def owner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param is not None:
-        monkeypatch.setattr("netcode.server.ServerHost", request.param)
+pytestmark = pytest.mark.usefixtures("owner")
 
 
 def test_clients_that_come_and_go_leave_nothing_behind() -> None:

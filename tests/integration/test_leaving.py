@@ -388,7 +388,7 @@ def test_the_end_between_two_turns_gets_a_turn() -> None:
                 if server.players and not server.closed:
                     server.broadcast(Chat("last words"))
                     server.close()
-                    time.sleep(0.02)
+                    assert client.host.transport.wait(2.0)
                     asyncio.get_running_loop().call_soon(client.poll)
         assert stripped(heard) == EXPECTED
         task.cancel()

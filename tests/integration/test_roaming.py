@@ -14,7 +14,6 @@ from virtual_game import MESSAGES, Chat, Input, Ship
 
 import netcode as nc
 import netcode.asyncio
-from netcode.io import BACKENDS
 
 pytestmark = pytest.mark.udp
 
@@ -25,8 +24,8 @@ SECONDS = 20.0
 class Echo:
     """A server on a thread, that says what it hears."""
 
-    def __init__(self, io: Any) -> None:
-        self.server = nc.Server("127.0.0.1:0", input=Input, messages=MESSAGES, io=io)
+    def __init__(self) -> None:
+        self.server = nc.Server("127.0.0.1:0", input=Input, messages=MESSAGES)
         self.server.table(Ship)
         self.events: list[object] = []
         self.resumed = 0
@@ -39,74 +38,74 @@ class Echo:
                 self.events.append(event)
                 if isinstance(event, nc.Message):
                     event.player.send(event.message)
-            self.resumed = max((each.stats.resumed for each in self.server.players), default=0)
+            for player in self.server.players:
+                self.resumed = max(self.resumed, player.stats.resumed)
 
     def close(self) -> None:
         self.server.stop()
         self.thread.join()
 
 
-@pytest.fixture(params=["poll", "thread"])
-def echo(request: pytest.FixtureRequest) -> Iterator[Echo]:
-    if request.param == "thread" and BACKENDS[0] == "python":
-        pytest.skip("no I/O thread on this system")
-    made = Echo(request.param)
+@pytest.fixture
+def echo(driver: str) -> Iterator[Echo]:
+    made = Echo()
     yield made
     made.close()
 
 
-def check(echo: Echo, client: Any, got: list[str]) -> None:
-    assert got == [str(number) for number in range(MESSAGES_EACH)]
-    assert client.stats.resumed == 2
-    assert echo.resumed == 2
-    assert not [each for each in echo.events if isinstance(each, nc.Left)]
-    assert len([each for each in echo.events if isinstance(each, nc.Joined)]) == 1
+class Talk:
+    """A client's side of it: numbers that must come back, and an address that is lost twice."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.sent = 0
+        self.losses = [MESSAGES_EACH // 3, 2 * MESSAGES_EACH // 3]
+        self.end = time.monotonic() + SECONDS
+
+    @property
+    def over(self) -> bool:
+        return len(self.got) == MESSAGES_EACH or time.monotonic() > self.end
+
+    def turn(self, client: Any) -> None:
+        if self.sent < MESSAGES_EACH and self.sent < len(self.got) + 5:
+            client.send(Chat(str(self.sent)))
+            self.sent += 1
+        if self.losses and self.sent >= self.losses[0]:
+            self.losses.pop(0)
+            lose_address(client)
+        client.update(Input())
+        self.got += [each.message.text for each in client.events if isinstance(each, nc.Received)]
+
+    def check(self, echo: Echo, client: Any) -> None:
+        assert self.got == [str(number) for number in range(MESSAGES_EACH)]
+        assert client.stats.resumed == 2
+        assert echo.resumed == 2
+        assert not [each for each in echo.events if isinstance(each, nc.Left)]
+        assert len([each for each in echo.events if isinstance(each, nc.Joined)]) == 1
+
+
+OPTIONS: Any = {"input": Input, "tables": [Ship], "messages": MESSAGES}
 
 
 def test_with_a_loop_of_its_own(echo: Echo) -> None:
-    got: list[str] = []
-    sent = 0
-    losses = [MESSAGES_EACH // 3, 2 * MESSAGES_EACH // 3]
-    options: Any = {"input": Input, "tables": [Ship], "messages": MESSAGES}
-    with nc.connect(echo.server.address, **options) as client:
-        end = time.monotonic() + SECONDS
-        while len(got) < MESSAGES_EACH and time.monotonic() < end:
-            if sent < MESSAGES_EACH and sent < len(got) + 5:
-                client.send(Chat(str(sent)))
-                sent += 1
-            if losses and sent >= losses[0]:
-                losses.pop(0)
-                lose_address(client)
-            client.update(Input())
-            got += [each.message.text for each in client.events if isinstance(each, nc.Received)]
+    talk = Talk()
+    with nc.connect(echo.server.address, **OPTIONS) as client:
+        while not talk.over:
+            talk.turn(client)
             client.host.sleep(client.clock() + 1 / 60)
-        check(echo, client, got)
+        talk.check(echo, client)
 
 
 def test_on_an_event_loop(echo: Echo) -> None:
-    got: list[str] = []
-
     async def main() -> None:
-        sent = 0
-        losses = [MESSAGES_EACH // 3, 2 * MESSAGES_EACH // 3]
-        options: Any = {"input": Input, "tables": [Ship], "messages": MESSAGES}
-        async with netcode.asyncio.connect(echo.server.address, **options) as client:
-            end = time.monotonic() + SECONDS
+        talk = Talk()
+        async with netcode.asyncio.connect(echo.server.address, **OPTIONS) as client:
             async for _ in client:
-                if sent < MESSAGES_EACH and sent < len(got) + 5:
-                    client.send(Chat(str(sent)))
-                    sent += 1
-                if losses and sent >= losses[0]:
-                    losses.pop(0)
-                    lose_address(client)
-                client.update(Input())
-                got.extend(
-                    each.message.text for each in client.events if isinstance(each, nc.Received)
-                )
-                if len(got) == MESSAGES_EACH or time.monotonic() > end:
+                talk.turn(client)
+                if talk.over:
                     break
             assert client.watch is not None
             assert client.watch.descriptor == client.host.fileno()
-            check(echo, client, got)
+            talk.check(echo, client)
 
     asyncio.run(main())

@@ -254,30 +254,6 @@ def test_a_class_may_have_methods_of_its_own_for_those_of_schema() -> None:
         assert cls.decode_records(b"") == "rows"
 
 
-def test_a_property_of_a_mixin_hides_a_field_on_every_path() -> None:
-    class Base(Schema):
-        first: bool = False
-        digit: Annotated[int, Range(0, 9)] = 0
-        last: bool = True
-
-    class Seven:
-        __slots__ = ()
-        digit = property(lambda self: 7, lambda self, value: None)
-
-    class Lucky(Seven, Base):
-        after: bool = True
-
-    class Holder(Schema):
-        inner: Lucky = Lucky()
-
-    data = Base(digit=7).encode()
-    lucky = Lucky(digit=1)
-    assert lucky.digit == 7
-    assert lucky.encode()[0] == Lucky.encode(lucky)[0] == data[0] | 1 << 6
-    assert Lucky.encode_many([lucky])[1:] == Holder(lucky).encode() == lucky.encode()
-    assert Holder.decode(Holder(lucky).encode()) == Holder(lucky)
-
-
 def test_a_codec_that_was_replaced_is_not_taken_for_one() -> None:
     class Point(Schema):
         on: bool = False

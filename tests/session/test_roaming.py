@@ -6,7 +6,7 @@ import random
 
 import pytest
 from session.harness import KEY, PROTOCOL
-from session.walk import NEVER, Walk, answers
+from session.walk import NEVER, Walk
 
 from netcode.constants import RESUME_TOKEN_BYTES
 from netcode.security import PrivateToken
@@ -79,8 +79,7 @@ def test_a_word_from_before_the_move_does_not_strand_the_client() -> None:
     walk = Walk()
     old = walk.home
     walk.lose_address()
-    while walk.other is None or not answers(walk):
-        walk.step()
+    walk.until_answering()
     walk.dead.clear()
     for _ in range(30):
         walk.server.push(0, 1, b"before")
@@ -97,8 +96,7 @@ def test_a_word_from_before_the_move_does_not_strand_the_client() -> None:
 def test_a_path_that_comes_back_ends_the_attempt_though_its_answer_was_lost() -> None:
     walk = Walk()
     walk.lose_address()
-    while walk.other is None or not answers(walk):
-        walk.step()
+    walk.until_answering()
     walk.flying.clear()
     walk.dead = {walk.other}
     walk.run(2.1)
@@ -109,8 +107,7 @@ def test_a_path_that_comes_back_ends_the_attempt_though_its_answer_was_lost() ->
 def test_one_that_moves_twice_uses_its_other_token() -> None:
     walk = Walk()
     walk.lose_address()
-    while walk.other is None:
-        walk.step()
+    walk.until_asking()
     walk.run(0.12)  # it asked from there, and was challenged
     walk.dead.add(walk.other)
     assert walk.until_resumed() < 3.0

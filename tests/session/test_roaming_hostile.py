@@ -68,8 +68,7 @@ def test_a_superseded_token_gets_nothing() -> None:
 def test_a_request_repeated_from_elsewhere_gets_no_challenge_while_its_sender_asks() -> None:
     walk = Walk()
     walk.lose_address()
-    while walk.other is None:
-        walk.step()
+    walk.until_asking()
     request = requests(walk, walk.other)[0]
     walk.run(0.06)
     walk.server.receive_datagram(request, ("10.66.0.6", 666), walk.now)
@@ -83,8 +82,7 @@ def test_the_answer_of_another_address_is_refused() -> None:
     address, at which its request was repeated."""
     walk = Walk()
     walk.lose_address()
-    while walk.other is None or not answers(walk):
-        walk.step()
+    walk.until_answering()
     request = requests(walk, walk.other)[0]
     answer = answers(walk)[0]
     walk.flying.clear()
@@ -178,12 +176,22 @@ def test_a_late_answer_does_not_bring_it_back_to_where_it_was() -> None:
 def test_a_connection_that_ended_goes_on_nowhere() -> None:
     walk = Walk()
     walk.lose_address()
-    while walk.other is None or not answers(walk):
-        walk.step()
+    walk.until_answering()
     walk.client.disconnect()
     assert len(walk.client.send_roaming(walk.now + 1.0)) == 0
     walk.run(0.5)
     assert (walk.client.state, walk.client.resumed) == (0, 0)
+
+
+def test_an_answer_after_the_end_is_refused() -> None:
+    walk = Walk()
+    walk.lose_address()
+    walk.until_answering()
+    walk.server.disconnect(0)
+    walk.run(0.1)
+    assert reasons(walk.server)["response_resume_stale"] >= 1
+    assert walk.moved() == []
+    assert walk.server.connected == []
 
 
 def test_a_made_up_claim_is_refused() -> None:
@@ -237,8 +245,7 @@ def test_a_token_ends_with_its_connection() -> None:
 def test_noise_at_the_new_address_is_counted() -> None:
     walk = Walk()
     walk.lose_address()
-    while walk.other is None:
-        walk.step()
+    walk.until_asking()
     batch = DatagramBatch()
     rng = random.Random(5)
     for _ in range(300):

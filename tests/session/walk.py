@@ -147,6 +147,16 @@ class Walk:
             self.step()
         return self.now - start
 
+    def until_asking(self) -> None:
+        """Until a request has left from a new address."""
+        while self.other is None:
+            self.step()
+
+    def until_answering(self) -> None:
+        """Until a response has left from there."""
+        while self.other is None or not answers(self):
+            self.step()
+
     def lose_address(self) -> None:
         """Nothing passes from or to where the client is."""
         self.dead.add(self.home)
