@@ -30,6 +30,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from delta_data import LAG, SHAPES, load
 from delta_peers import PEERS, QUOTED
 
+from netcode.delta import HISTORY_TICKS
 from netcode.delta.model import Model
 from netcode.delta.train import train
 
@@ -40,7 +41,8 @@ STREAM_LIMIT = 1 << 20
 
 
 def baselines(n: int, lag: int, loss: float, seed: int) -> Iterator[tuple[int, int, int | None]]:
-    """(T, A, B): with loss, the newest acked at least ``lag`` old, and one well before it."""
+    """(T, A, B): A is the newest acked that is at least ``lag`` old; B, or None, the oldest acked
+    that is no further before A than A is before T, and that a section can name."""
     acked = np.random.default_rng(seed).random(n) >= loss
     known = np.flatnonzero(acked)
     for tick in range(2 * lag, n):
@@ -48,12 +50,10 @@ def baselines(n: int, lag: int, loss: float, seed: int) -> Iterator[tuple[int, i
         if at < 0:
             continue
         a = int(known[at])
-        older = int(np.searchsorted(known, a - max(1, (tick - a) // 2), side="right")) - 1
-        if loss == 0:
-            older = int(np.searchsorted(known, a - lag))
-        b = int(known[older]) if older >= 0 else None
-        if tick - a <= 40 and (b is None or a - b <= 80):
-            yield tick, a, b
+        if tick - a < HISTORY_TICKS:
+            wanted = max(a - (tick - a), tick - HISTORY_TICKS + 1)
+            b = int(known[np.searchsorted(known, wanted)])
+            yield tick, a, b if b < a else None
 
 
 class Sections:

@@ -1,7 +1,13 @@
-"""The same crowd in real time: the server in a process of its own, the clients in this one."""
+"""The same crowd in real time: the server in a process of its own, the clients in this one.
+
+    python benchmarks/live.py thread --rate 12
+
+says what share of it comes back, and what the server and the clients took for it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -10,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crowd import EPOCH
-from echo import BareServer, Guests, endpoint_of, give_back, udp
+from crowd import CHANNELS, EPOCH
+from echo import BareServer, Guests, PollServer, endpoint_of, give_back, udp
 from peers import Missing
 
 from netcode.channel import TransportConfig
@@ -151,3 +157,33 @@ def cpu_of(process: int) -> float:
 def clock_of(process: int) -> int:
     """Linux: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED)."""
     return (~process << 3) | 2
+
+
+SERVERS: Final = {"thread": ThreadServer, "poll": PollServer, "floor": BareServer}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("server", choices=SERVERS, help="floor: the bare loop")
+    parser.add_argument("--rate", type=float, default=15.0, help="messages a second of a client")
+    parser.add_argument("--clients", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=300, help="bytes of a message")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--channels", action="store_true", help="messages, not raw payloads")
+    options = parser.parse_args()
+    if options.channels and options.server == "floor":
+        parser.error("the bare loop has no channels")
+    share = live(
+        SERVERS[options.server], options.clients, bytes(options.size), rate=options.rate,
+        seconds=options.seconds, channels=CHANNELS if options.channels else None,
+    )  # fmt: skip
+    print(
+        f"{share.delivered:.4f} delivered; {share.ns:.0f} ns of the server a message; the clients "
+        f"took {share.late:.2f} of the time they should have had"
+    )
+
+
+if __name__ == "__main__":
+    main()

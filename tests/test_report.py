@@ -23,6 +23,7 @@ BITS = {
     "w3_records_encode_vs_c",
     "w3_records_decode_vs_c",
     "encode_records_two_threads",
+    "numpy_sort_two_threads",
 }
 
 

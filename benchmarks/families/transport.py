@@ -214,7 +214,7 @@ def delivered(quick: bool) -> list[Row]:
     """
     count, seconds = (QUICK_CLIENTS, 0.5) if quick else (CLIENTS, 5.0)
     found = []
-    for rate, tail in ((15, ""), (20, "_20hz"), (10, "_10hz")):
+    for rate, tail in ((15, ""), (20, "_20hz")):
         for name, make, channels in (
             ("echo_10k_delivered", ThreadServer, None),
             ("echo_10k_channels_delivered", ThreadServer, CHANNELS),
