@@ -165,19 +165,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=1, help="take every so many snapshots")
     parser.add_argument("--step", type=int, default=1, help="of the training")
+    parser.add_argument(
+        "--adaptive", type=int, default=0, metavar="N",
+        help="let each section adapt the tables, which count as N decisions, 1 to 255 (default 0: frozen)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     options.lag = options.lag or LAG[options.kind]
     shape = SHAPES[options.kind]()
     if options.train:
         recordings = [load(options.kind, path) for path in options.train]
-        model = train(shape, recordings, step=options.step)
+        model = train(shape, recordings, step=options.step, adaptive=options.adaptive)
         if options.model:
             options.model.write_bytes(model.to_bytes())
     elif options.model:
         model = Model.from_bytes(options.model.read_bytes(), shape)
     else:
-        model = Model.untrained(shape)
+        model = Model.untrained(shape, adaptive=options.adaptive)
     data = load(options.kind, options.data)
     result: dict[str, Any] = {
         "kind": options.kind,

@@ -26,6 +26,7 @@ class SectionCoder:
         probabilities: npt.NDArray[np.uint16] | None = None,
         tokens: npt.NDArray[np.int16] | None = None,
         room: int | None = None,
+        adaptive: int = 0,
     ) -> Self: ...
     def forget(self) -> None: ...
     @property

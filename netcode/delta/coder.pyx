@@ -2,18 +2,19 @@
 
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 import functools
 
 import numpy as np
 
+from netcode.delta.adaptive cimport ADAPTIVE_LONGEST, adaptive_cell
 from netcode.delta.changes cimport section_coder, section_run
 from netcode.delta.contexts cimport NODES
 from netcode.delta.heading cimport fill_circle
 from netcode.delta.motion cimport body
-from netcode.delta.rangecoder cimport CODER_COUNT, TOKEN_ROW, coder_read, coder_write
+from netcode.delta.rangecoder cimport TOKEN_ROW, coder_count, coder_read, coder_write
 from netcode.delta.shape cimport SHAPE_GROUPS, Shape
 from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError, DecodeError
@@ -39,10 +40,13 @@ cdef class SectionCoder:
         probabilities: uint16, one for each of ``shape.contexts``: of a 0, in 1/65536.
         tokens: what ``residual_tokens`` makes of them, when it is at hand already.
         room: most entities of one section; default: all slots. Memory grows with it.
+        adaptive: 0: the probabilities are frozen. 1 to 255: each section adapts them, and each
+            counts as so many decisions beside those of the section. 8 bytes for each context.
     """
 
     def __cinit__(
-        self, Shape shape not None, uint32_t capacity, probabilities=None, tokens=None, room=None
+        self, Shape shape not None, uint32_t capacity, probabilities=None, tokens=None, room=None,
+        adaptive=0,
     ):
         cdef const uint16_t[::1] p
         cdef const int16_t[:, :, ::1] rows
@@ -62,6 +66,8 @@ cdef class SectionCoder:
             raise ConfigError("probabilities are 16 to 65520")
         if tokens is None:
             tokens = residual_tokens(self.probabilities)
+        if not 0 <= adaptive < ADAPTIVE_LONGEST:
+            raise ConfigError(f"adaptive is {adaptive}; 0 to {ADAPTIVE_LONGEST - 1}")
         rows = self.tokens = tokens
         if rows.shape[0] != p.shape[0] // NODES or rows.shape[1] != 4 or rows.shape[2] != TOKEN_ROW:
             raise ConfigError(f"tokens of another shape than {p.shape[0]} contexts have")
@@ -89,11 +95,18 @@ cdef class SectionCoder:
         s.m.bodies = <body *>malloc(self.room * sizeof(body))
         if s.moved == NULL or s.differs == NULL or s.m.bodies == NULL:
             raise MemoryError
+        s.c.adaptive.contexts = shape.c.contexts
+        s.c.adaptive.worth = adaptive
+        if adaptive:
+            s.c.adaptive.cells = <adaptive_cell *>calloc(shape.c.contexts, sizeof(adaptive_cell))
+            if s.c.adaptive.cells == NULL:
+                raise MemoryError
 
     def __dealloc__(self):
         free(self.s.moved)
         free(self.s.differs)
         free(self.s.m.bodies)
+        free(self.s.c.adaptive.cells)
 
     cdef int prepare(
         self, int32_t[:, ::1] t, const int32_t[:, ::1] a, const int32_t[:, ::1] b,
@@ -211,6 +224,5 @@ cdef class SectionCoder:
         """
         self.prepare(t, a, b, num, den, slots)
         with nogil:
-            self.s.c.mode = CODER_COUNT
-            self.s.c.full = False
+            coder_count(&self.s.c)
             section_run(&self.s)

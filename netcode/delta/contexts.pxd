@@ -2,15 +2,14 @@
 
 A residual is: zero, sign, the exp-Golomb level in unary, the mantissa from its high end, the first
 three bits of it modelled. Its context is what error was expected (``be``) and what the entity's
-earlier components brought (``bp``). That is how it is counted; as the tables are frozen, most of
-these decisions are coded in one step, as a token (see tokens.py).
+earlier components brought (``bp``). That is how it is counted, and coded where tables adapt; with
+frozen ones most of these decisions are coded in one step, as a token (see tokens.py).
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from netcode.delta.integer cimport absolute, log_eighths, top_bit
 from netcode.delta.rangecoder cimport (
-    CODER_COUNT,
     CODER_DECODE,
     TOKEN_ROW,
     TOKENS,
@@ -68,60 +67,56 @@ cdef inline uint32_t mantissa_node(int level) noexcept nogil:
     return NODE_MANTISSA + (0 if level == 1 else 1 if level == 2 else 7 * level - 17)
 
 
-cdef inline int64_t count_residual(
+cdef inline uint64_t code_mantissa(
+    range_coder *c, uint32_t base, uint64_t magnitude, int level
+) noexcept nogil:
+    """A magnitude of a known level, below its leading one. Returns it."""
+    cdef uint32_t place
+    cdef uint32_t node = 1
+    cdef int i = 0
+    if 0 < level < 8:
+        place = mantissa_node(level) - 1
+        while i < 3 and i < level:
+            node = node << 1 | <uint32_t>code(
+                c, base + place + node, <int>(magnitude >> (level - 1 - i)) & 1
+            )
+            i += 1
+    level -= i
+    return <uint64_t>node << level | code_raw(
+        c, <uint32_t>(magnitude & (((<uint64_t>1) << level) - 1)), level
+    )
+
+
+cdef inline int64_t code_bits(
     range_coder *c, uint32_t base, int64_t value, uint32_t fraction
 ) noexcept nogil:
-    """Count the decisions of a residual."""
+    """Code a residual, decision by decision."""
     cdef uint64_t magnitude = <uint64_t>absolute(value)
-    cdef int level, i, bit
-    cdef uint32_t node = 1
-    cdef uint32_t place
+    cdef int top = top_bit(magnitude | 1)
+    cdef int level = 0
+    cdef int negative
     if not code(c, base + NODE_ZERO + fraction, magnitude != 0):
         return 0
-    code(c, base + NODE_SIGN + fraction, value < 0)
-    level = top_bit(magnitude)
-    for i in range(LEVELS - 1):
-        if not code(c, base + NODE_LEVEL + (<uint32_t>i if i < 15 else 15), level > i):
-            break
-    if level < 8:
-        place = 0 if level == 0 else mantissa_node(level) - 1
-        for i in range(level if level < 3 else 3):
-            bit = <int>(magnitude >> (level - 1 - i)) & 1
-            code(c, base + place + node, bit)
-            node = node << 1 | <uint32_t>bit
-        if level > 3:
-            code_raw(c, 0, level - 3)
-    else:
-        code_raw(c, 0, level)
-    return value
+    negative = code(c, base + NODE_SIGN + fraction, value < 0)
+    while level < LEVELS - 1 and code(
+        c, base + NODE_LEVEL + (<uint32_t>level if level < 15 else 15), top > level
+    ):
+        level += 1
+    magnitude = code_mantissa(c, base, magnitude, level)
+    return -<int64_t>magnitude if negative else <int64_t>magnitude
 
 
 cdef inline uint64_t code_large(
     range_coder *c, uint32_t base, uint64_t magnitude, int level
 ) noexcept nogil:
     """The rest of a magnitude of at least EXACT; ``level`` is known, 15 says 15 or more."""
-    cdef int bit
-    cdef int i = 0
     cdef int top = 0
-    cdef uint32_t node = 1
-    cdef uint32_t place
-    cdef uint64_t result = 1
     if level == TOKEN_LEVELS:
         if c.mode != CODER_DECODE:
             top = top_bit(magnitude)
         while level < LEVELS - 1 and code(c, base + NODE_LEVEL + 15, top > level):
             level += 1
-    if level < 8:
-        place = mantissa_node(level) - 1
-        while i < 3:
-            bit = code(c, base + place + node, <int>(magnitude >> (level - 1 - i)) & 1)
-            node = node << 1 | <uint32_t>bit
-            i += 1
-        result = node
-    level -= i
-    return result << level | code_raw(
-        c, <uint32_t>(magnitude & (((<uint64_t>1) << level) - 1)), level
-    )
+    return code_mantissa(c, base, magnitude, level)
 
 
 cdef inline int64_t code_residual(
@@ -135,8 +130,8 @@ cdef inline int64_t code_residual(
     cdef uint64_t magnitude = <uint64_t>absolute(value)
     cdef int token = TOKENS - 1
     cdef int level
-    if c.mode == CODER_COUNT:
-        return count_residual(c, base, value, fraction)
+    if c.special:
+        return code_bits(c, base, value, fraction)
     if c.mode != CODER_DECODE and magnitude:
         if magnitude < EXACT:
             token = <int>(2 * magnitude - 2) | (value < 0)

@@ -21,10 +21,10 @@ from netcode.errors import ConfigError
 
 __all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash", "untrained_for"]
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 """Changes whenever contexts or predictions change: an old file must not decode with a new coder."""
 
-HEADER = struct.Struct("<4sHQIhiBB")
+HEADER = struct.Struct("<4sHQIhiBBB")
 LONGEST_NAME = 64
 MAGIC = b"NCDM"
 LARGEST_FILE = 1 << 20
@@ -60,6 +60,9 @@ class Model:
         probabilities: uint16, read-only, one for each context: of a 0, in 1/65536, LEAST to MOST.
         heading: for shapes with a course; None when not known.
         name: what people call it, up to 64 bytes of UTF-8.
+        adaptive: 0: the probabilities are frozen. 1 to 255: each section adapts them to what it
+            brings, and each counts as so many decisions beside those of the section. Fewer bytes,
+            the more so the worse the model fits, for about twice the time.
         tokens: int16 ``(blocks, 4, 56)``, what the coder makes of the probabilities.
     """
 
@@ -67,6 +70,7 @@ class Model:
     probabilities: npt.NDArray[np.uint16]
     heading: Heading | None = None
     name: str = ""
+    adaptive: int = 0
     tokens: npt.NDArray[np.int16] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,9 +78,9 @@ class Model:
         object.__setattr__(self, "tokens", residual_tokens(self.probabilities))
 
     @classmethod
-    def untrained(cls, shape: Shape) -> Self:
+    def untrained(cls, shape: Shape, name: str = "", adaptive: int = 0) -> Self:
         """Tables from a law, for a schema nobody recorded yet."""
-        return cls(shape, default_probabilities(shape))
+        return cls(shape, default_probabilities(shape), name=name, adaptive=adaptive)
 
     @property
     def hash(self) -> int:
@@ -85,7 +89,9 @@ class Model:
 
     def coder(self, capacity: int, room: int | None = None) -> SectionCoder:
         """A coder for a table of ``capacity`` slots, and for at most ``room`` of them at a time."""
-        coder = SectionCoder(self.shape, capacity, self.probabilities, self.tokens, room)
+        coder = SectionCoder(
+            self.shape, capacity, self.probabilities, self.tokens, room, self.adaptive
+        )
         if self.heading is not None:
             coder.set_heading(self.heading.sign, self.heading.offset, self.heading.speeds)
         return coder
@@ -98,7 +104,7 @@ class Model:
             raise ConfigError(f"name has {len(name)} bytes; limit {LONGEST_NAME}")
         head = HEADER.pack(
             MAGIC, MODEL_VERSION, shape_hash(self.shape), len(self.probabilities),
-            heading.sign, heading.offset, len(heading.speeds), len(name),
+            heading.sign, heading.offset, len(heading.speeds), len(name), self.adaptive,
         )  # fmt: skip
         speeds = struct.pack(f"<{len(heading.speeds)}q", *heading.speeds)
         return head + name + speeds + zlib.compress(self.probabilities.astype("<u2").tobytes(), 9)
@@ -111,7 +117,9 @@ class Model:
             ConfigError: not a model file, of another version, or for another shape.
         """
         try:
-            magic, version, named, contexts, sign, offset, n, size = HEADER.unpack_from(data)
+            magic, version, named, contexts, sign, offset, n, size, adaptive = HEADER.unpack_from(
+                data
+            )
             at = HEADER.size + size
             name = data[HEADER.size : at].decode()
             speeds: Sequence[int] = struct.unpack_from(f"<{n}q", data, at)
@@ -131,7 +139,8 @@ class Model:
         if n > 16 or size > LONGEST_NAME:
             raise ConfigError("the model file is damaged")
         table.setflags(write=False)
-        return cls(shape, table, Heading(sign, offset, tuple(speeds)) if sign else None, name)
+        leads = Heading(sign, offset, tuple(speeds)) if sign else None
+        return cls(shape, table, leads, name, adaptive)
 
 
 @functools.lru_cache(maxsize=64)

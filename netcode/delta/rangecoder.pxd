@@ -1,11 +1,19 @@
-"""Range coder, 32 bits with carry, over frozen 16-bit probabilities.
+"""Range coder, 32 bits with carry, over 16-bit probabilities, frozen or adaptive.
 
 One function, ``code``, serves encoder, decoder and trainer, so the two ends cannot drift apart.
-``code_token`` codes one of many in one step, where a row of a model's tokens is at hand.
+``code_token`` codes one of many in one step, where a row of a frozen model's tokens is at hand.
 The code string ends at its last byte that is not zero; the reader supplies zeros beyond it.
 """
 
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from netcode.delta.adaptive cimport (
+    adaptive_at,
+    adaptive_cell,
+    adaptive_learn,
+    adaptive_open,
+    adaptive_tables,
+)
 
 
 cdef enum:
@@ -21,6 +29,7 @@ cdef enum:
 
 cdef struct range_coder:
     int mode
+    bint special           # counts, or adapts: decisions take the long way
     uint32_t range
     uint32_t low           # decoder too: for the check of the end
     uint32_t code          # decoder: distance of the code string above low
@@ -34,10 +43,25 @@ cdef struct range_coder:
     uint32_t *counts       # [2 * contexts]
     const uint32_t *costs  # [4096] training: 1/65536 bits of a decision, by its probability
     uint64_t cost          # what was counted would take so many
+    adaptive_tables adaptive
+
+
+cdef inline void coder_open(range_coder *c) noexcept nogil:
+    """Begin a section, after the mode is set."""
+    c.special = c.mode == CODER_COUNT or c.adaptive.cells != NULL
+    adaptive_open(&c.adaptive)
+
+
+cdef inline void coder_count(range_coder *c) noexcept nogil:
+    """Begin a section that is only counted."""
+    c.mode = CODER_COUNT
+    coder_open(c)
+    c.full = False
 
 
 cdef inline void coder_write(range_coder *c, uint8_t *out, uint32_t limit) noexcept nogil:
     c.mode = CODER_ENCODE
+    coder_open(c)
     c.range = 0xFFFFFFFF
     c.low = 0
     c.out = out
@@ -56,6 +80,7 @@ cdef inline uint32_t next_byte(range_coder *c) noexcept nogil:
 
 cdef inline void coder_read(range_coder *c, const uint8_t *data, uint32_t size) noexcept nogil:
     c.mode = CODER_DECODE
+    coder_open(c)
     c.range = 0xFFFFFFFF
     c.low = 0
     c.code = 0
@@ -107,14 +132,9 @@ cdef inline void take(range_coder *c, uint32_t start, uint32_t width) noexcept n
         shift(c)
 
 
-cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
-    """Code one decision; in the decoder ``bit`` is ignored. Returns the decision."""
-    cdef uint32_t bound
-    if c.mode == CODER_COUNT:
-        c.counts[2 * context + bit] += 1
-        c.cost += c.costs[(65536 - c.p[context] if bit else c.p[context]) >> 4]
-        return bit
-    bound = <uint32_t>((<uint64_t>c.range * c.p[context]) >> 16)
+cdef inline int decide(range_coder *c, uint32_t p, int bit) noexcept nogil:
+    """Code one decision, a 0 with probability ``p``. Returns it."""
+    cdef uint32_t bound = <uint32_t>((<uint64_t>c.range * p) >> 16)
     if c.mode == CODER_DECODE:
         bit = c.code >= bound
     if bit:
@@ -124,8 +144,32 @@ cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
     return bit
 
 
+cdef inline int code_special(range_coder *c, uint32_t context, int bit) noexcept nogil:
+    """The long way: count, adapt, or both."""
+    cdef uint32_t p = c.p[context]
+    cdef adaptive_cell *cell = NULL
+    if c.adaptive.cells != NULL:
+        cell = adaptive_at(&c.adaptive, context, <uint16_t>p)
+        p = cell.p
+    if c.mode == CODER_COUNT:
+        c.counts[2 * context + bit] += 1
+        c.cost += c.costs[(65536 - p if bit else p) >> 4]
+    else:
+        bit = decide(c, p, bit)
+    if cell != NULL:
+        adaptive_learn(cell, bit)
+    return bit
+
+
+cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
+    """Code one decision; in the decoder ``bit`` is ignored. Returns the decision."""
+    if c.special:
+        return code_special(c, context, bit)
+    return decide(c, c.p[context], bit)
+
+
 cdef inline int code_token(range_coder *c, const int16_t *row, int token) noexcept nogil:
-    """Code one of TOKENS, 0 and up, not in training; the decoder ignores ``token``. Returns it."""
+    """Code one of TOKENS, 0 and up, the short way; the decoder ignores ``token``. Returns it."""
     cdef uint32_t unit = c.range >> 16
     cdef uint32_t value, start
     cdef int16_t at

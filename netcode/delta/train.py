@@ -108,6 +108,7 @@ def train(
     sections: int = 1,
     step: int = 1,
     name: str = "",
+    adaptive: int = 0,
     progress: Callable[[float], object] | None = None,
 ) -> Model:
     """A model from recordings; the same recordings give the same model.
@@ -121,6 +122,7 @@ def train(
         sections: into how many sections a snapshot is cut.
         step: take every so many snapshots.
         name: of the model.
+        adaptive: of the model; it is trained alike.
         progress: told the share that is done.
     """
     every = tuple(lags)
@@ -153,4 +155,4 @@ def train(
                 coder.count(data[tick], data[a], base, tick - a, max(1, a - b), slots)
             if progress is not None and done % 64 == 0:
                 progress(done / total)
-    return Model(shape, freeze(shape, coder.counts), heading, name)
+    return Model(shape, freeze(shape, coder.counts), heading, name, adaptive)
