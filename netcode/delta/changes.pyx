@@ -75,82 +75,74 @@ __all__ = []
 wide = chosen() == "avx2"
 
 cdef enum:
-    BLOCK = 64             # entities whose lanes are compared at a time
+    BLOCK = 256            # entities whose lanes are compared at a time
 
-cdef inline void differences(
-    const int32_t *x, const int32_t *y, const uint16_t *slots, uint32_t n, uint32_t *out
+cdef inline void compare(
+    const int32_t *x, const int32_t *y, const lane_group *g, size_t capacity,
+    const uint16_t *slots, uint32_t n, bint follow, uint32_t bit, uint32_t *out
 ) noexcept nogil:
-    """Add the bits in which two lanes differ; ``slots`` is NULL when they follow one another."""
-    cdef uint32_t i
-    if slots == NULL:
+    """Add ``bit`` where the lanes of a group differ; ``follow``: the slots follow one another."""
+    cdef const int32_t *x_of[4]
+    cdef const int32_t *y_of[4]
+    cdef uint32_t i, found
+    cdef size_t at
+    cdef int j
+    for j in range(4):
+        # a group of fewer lanes names its first again
+        at = g.lane[j if j < g.n else 0] * capacity + (slots[0] if follow else 0)
+        x_of[j] = x + at
+        y_of[j] = y + at
+    if not follow:
         for i in range(n):
-            out[i] |= <uint32_t>(x[i] ^ y[i])
+            at = slots[i]
+            found = <uint32_t>(x_of[0][at] ^ y_of[0][at])
+            for j in range(1, g.n):
+                found |= <uint32_t>(x_of[j][at] ^ y_of[j][at])
+            out[i] |= bit if found else 0
+    elif g.n == 1:
+        for i in range(n):
+            out[i] |= bit if x_of[0][i] ^ y_of[0][i] else 0
     else:
         for i in range(n):
-            out[i] |= <uint32_t>(x[slots[i]] ^ y[slots[i]])
-
-
-cdef inline void fold(
-    const uint32_t *found, uint32_t n, int k, uint32_t *low, uint64_t *groups
-) noexcept nogil:
-    """Set the bit of group ``k`` where something was found."""
-    cdef uint32_t i
-    cdef uint32_t any = 0
-    cdef uint32_t bit
-    for i in range(n):
-        any |= found[i]
-    if not any:
-        return
-    if k >= 32:
-        for i in range(n):
-            groups[i] |= <uint64_t>(found[i] != 0) << k
-        return
-    bit = <uint32_t>1 << k
-    for i in range(n):
-        low[i] |= bit if found[i] else 0
+            out[i] |= bit if (
+                (x_of[0][i] ^ y_of[0][i]) | (x_of[1][i] ^ y_of[1][i])
+                | (x_of[2][i] ^ y_of[2][i]) | (x_of[3][i] ^ y_of[3][i])
+            ) else 0
 
 
 cdef void survey(section_coder *s) noexcept nogil:
     """Which groups moved in (B, A), and, when T is known, which differ from A: a bit each."""
-    cdef uint32_t moved[BLOCK]
-    cdef uint32_t differs[BLOCK]
-    cdef uint32_t low_moved[BLOCK]
-    cdef uint32_t low_differs[BLOCK]
+    cdef uint32_t moved[2][BLOCK]
+    cdef uint32_t differs[2][BLOCK]
     cdef uint32_t start = 0
     cdef uint32_t n, i
     cdef const uint16_t *slots
-    cdef const lane_group *g
-    cdef size_t at
-    cdef int j, k
+    cdef int k
+    cdef bint follow
     cdef bint known = s.c.mode != CODER_DECODE
+    memset(moved, 0, sizeof(moved))
+    memset(differs, 0, sizeof(differs))
     while start < s.n:
         n = s.n - start if s.n - start < BLOCK else BLOCK
         slots = s.slots + start
-        if slots[n - 1] - slots[0] == <int>n - 1:
-            slots = NULL
-        memset(low_moved, 0, n * sizeof(uint32_t))
-        memset(low_differs, 0, n * sizeof(uint32_t))
-        memset(s.moved + start, 0, n * sizeof(uint64_t))
-        memset(s.differs + start, 0, n * sizeof(uint64_t))
+        follow = slots[n - 1] - slots[0] == <int>n - 1
+        for k in range(2 if s.shape.n_groups > 32 else 1):
+            memset(moved[k], 0, n * sizeof(uint32_t))
+            memset(differs[k], 0, n * sizeof(uint32_t))
         for k in range(s.shape.n_groups):
-            g = &s.groups[k]
-            memset(moved, 0, n * sizeof(uint32_t))
-            memset(differs, 0, n * sizeof(uint32_t))
-            for j in range(g.n):
-                at = <size_t>g.lane[j] * s.capacity
-                if slots == NULL:
-                    at += s.slots[start]
-                if s.m.history:
-                    differences(s.a + at, s.b + at, slots, n, moved)
-                if known:
-                    differences(s.t + at, s.a + at, slots, n, differs)
             if s.m.history:
-                fold(moved, n, k, low_moved, s.moved + start)
+                compare(
+                    s.a, s.b, &s.groups[k], s.capacity, slots, n, follow, <uint32_t>1 << (k & 31),
+                    moved[k >> 5],
+                )
             if known:
-                fold(differs, n, k, low_differs, s.differs + start)
+                compare(
+                    s.t, s.a, &s.groups[k], s.capacity, slots, n, follow, <uint32_t>1 << (k & 31),
+                    differs[k >> 5],
+                )
         for i in range(n):
-            s.moved[start + i] |= low_moved[i]
-            s.differs[start + i] |= low_differs[i]
+            s.moved[start + i] = moved[0][i] | <uint64_t>moved[1][i] << 32
+            s.differs[start + i] = differs[0][i] | <uint64_t>differs[1][i] << 32
         start += n
 
 

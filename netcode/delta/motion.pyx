@@ -17,7 +17,7 @@ from netcode.delta.integer cimport (
     turn_between,
     unpack,
 )
-from netcode.delta.order cimport CHUNK, PLACE_BITS, grid_open, nearest, offer
+from netcode.delta.order cimport CHUNK, PLACE_BITS, grid_open, nearest, offer, offer_none
 from netcode.delta.shape cimport lane_group
 
 __all__ = []
@@ -125,7 +125,7 @@ cdef void find_near(motion *m, int i) noexcept nogil:
     cdef nearest near
     cdef const int32_t *p = m.bodies[i].place
     cdef const int32_t *q
-    near.n = 0
+    offer_none(&near)
     for j in range(i - 1, first - 1, -1):
         if m.bodies[j].changed:
             q = m.bodies[j].place

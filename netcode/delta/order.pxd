@@ -29,19 +29,29 @@ cdef struct chunk:
     int32_t item[CHUNK]    # the body as it was given
 
 
+cdef inline int32_t lesser(int32_t a, int32_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline int32_t greater(int32_t a, int32_t b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef inline void offer_none(nearest *near) noexcept nogil:
+    """Begin: nothing was offered."""
+    cdef int k
+    near.n = 0
+    for k in range(NEIGHBOURS):
+        near.key[k] = 0x7FFFFFFF
+
+
 cdef inline void offer(nearest *near, int32_t key) noexcept nogil:
-    """Take a key when it is among the least."""
-    cdef int k = near.n
-    if k == NEIGHBOURS:
-        if key >= near.key[NEIGHBOURS - 1]:
-            return
-        k -= 1
-    else:
-        near.n += 1
-    while k and near.key[k - 1] > key:
-        near.key[k] = near.key[k - 1]
-        k -= 1
-    near.key[k] = key
+    """Take a key when it is among the least. Without branches: none of them could be foretold."""
+    cdef int k
+    for k in range(NEIGHBOURS - 1, 0, -1):
+        near.key[k] = greater(near.key[k - 1], lesser(near.key[k], key))
+    near.key[0] = lesser(near.key[0], key)
+    near.n += near.n < NEIGHBOURS
 
 
 cdef inline void swap(int32_t *values, int i, int j) noexcept nogil:
@@ -70,7 +80,7 @@ cdef inline void nearest_before(chunk *c, int k, nearest *near) noexcept nogil:
     cdef int i, j
     cdef int32_t least, found
     gap_keys(c.x, c.y, c.z, k, c.x[k], c.y[k], c.z[k], c.key)
-    near.n = 0
+    offer_none(near)
     # backwards: the latest are likely the nearest
     i = k
     while i and (near.n < NEIGHBOURS or i & (STRIDE - 1)):
@@ -83,8 +93,9 @@ cdef inline void nearest_before(chunk *c, int k, nearest *near) noexcept nogil:
         for j in range(STRIDE):
             found |= c.key[i + j] < least
         if found:
-            for j in range(STRIDE - 1, -1, -1):
-                offer(near, c.key[i + j])
+            for j in range(STRIDE):
+                if c.key[i + j] < near.key[NEIGHBOURS - 1]:
+                    offer(near, c.key[i + j])
     if k > NEIGHBOURS:
         for i in range(NEIGHBOURS):
             if near.key[i] == c.key[0]:
