@@ -302,6 +302,17 @@ cdef inline uint32_t flag_context(
     return ((moved << 1) + s.moving) << 3 | history
 
 
+cdef inline bint code_bundle(
+    section_coder *s, uint64_t moved, uint64_t differs, uint32_t history, uint32_t aside
+) noexcept nogil:
+    """Whether any of the groups changed that seldom do."""
+    cdef uint32_t at = 2
+    if s.m.history:
+        at = moved >> s.shape.bundle != 0
+    at = (at << 3 | history) << 6 | aside
+    return code(&s.c, s.shape.bundled + at, differs >> s.shape.bundle != 0)
+
+
 cdef void code_groups(
     section_coder *s, uint32_t i, uint32_t slot, body *x
 ) noexcept nogil:
@@ -323,6 +334,11 @@ cdef void code_groups(
     for k in range(last + 1):
         g = &s.groups[k]
         cost = s.c.cost
+        if k == s.shape.bundle:
+            if coded and not code_bundle(s, moved, differs, history, aside):
+                s.group_costs[k] += s.c.cost - cost
+                return
+            coded = 0
         if k == last and coded == 0:
             bit = 1
         else:

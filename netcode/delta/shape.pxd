@@ -20,6 +20,7 @@ cdef enum flag_rule:       # what the flag of a group depends on, in shapes with
 cdef enum:
     SHAPE_GROUPS = 64      # further groups would not fit the masks
     SHAPE_LANES = 4
+    BUNDLE_CONTEXTS = 3 * 8 * 64
 
 
 cdef struct lane_group:
@@ -41,6 +42,8 @@ cdef struct table_shape:
     int heading            # group of an angle that says where an entity moves, or -1
     int course             # vector group that it moves, or -1
     int state              # first small enum of a shape without position, or -1
+    int bundle             # from this group on all are of kinds that seldom change, or -1
+    uint32_t bundled       # first context of whether any of these changed
     uint32_t contexts      # of all
 
 

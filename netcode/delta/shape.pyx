@@ -18,6 +18,9 @@ KINDS = {
     "int": KIND_INT,
 }
 
+SELDOM = ("enum", "flags", "id")
+"""Kinds whose values stay for long: groups of these come last, and share a flag of their own."""
+
 LANE_KINDS = {
     "bool": "flags",
     "present": "flags",
@@ -63,7 +66,7 @@ cdef enum:
 @cython.final
 @cython.auto_pickle(False)
 cdef class Shape:
-    """Groups in coding order.
+    """Groups in coding order. Enums, flags and ids at the end share a flag: did any change?
 
     Args:
         groups: ``(kind, lanes, largest codes)`` each: kind a key of ``KINDS``, lanes and largest
@@ -115,6 +118,14 @@ cdef class Shape:
             # whole blocks, see tokens.py
             at += (self.value_contexts(g) + NODES - 1) // NODES * NODES
             self.ends.append(at)
+        self.c.bundle = self.c.n_groups
+        while self.c.bundle and self.spec[self.c.bundle - 1][0] in SELDOM:
+            self.c.bundle -= 1
+        if not 0 < self.c.bundle < self.c.n_groups - 1:
+            self.c.bundle = -1
+        self.c.bundled = at
+        if self.c.bundle > 0:
+            at += BUNDLE_CONTEXTS
         self.c.contexts = at
         self.check_roles()
 
@@ -162,7 +173,7 @@ cdef class Shape:
 
         Lanes ``name.x``, ``name.y``, ``name.z`` make a vector, and so do the fields ``x``, ``y``,
         ``z``. The first vector is the position when a rotation stands beside it; with an angle
-        beside it, it is the course of that angle.
+        beside it, it is the course of that angle. Enums, flags and ids come last.
         """
         found = group_lanes(schema.lanes)
         vectors = (group for group in found if group[0] == "vector" and len(group[1]) > 1)
@@ -180,7 +191,8 @@ cdef class Shape:
         elif vector is not None:
             leading = [vector]
             roles = {"position": 0}
-        found = leading + [group for group in found if group not in leading]
+        others = [group for group in found if group not in leading]
+        found = leading + sorted(others, key=lambda group: group[0] in SELDOM)
         if source is not None:
             found = [(kind, [source[i] for i in lanes], tops) for kind, lanes, tops in found]
         return cls(found, **roles)
@@ -200,6 +212,11 @@ cdef class Shape:
     def roles(self):
         """Groups of position, rotation, heading and course; -1 = none."""
         return self.c.position, self.c.rotation, self.c.heading, self.c.course
+
+    @property
+    def bundle(self):
+        """Number of the first of the groups at the end that share a flag; -1 = none."""
+        return self.c.bundle
 
     @property
     def contexts(self):

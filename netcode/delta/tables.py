@@ -122,6 +122,10 @@ def default_probabilities(shape: Shape) -> npt.NDArray[np.uint16]:
         p[0:1024] = percent(15)
         p[0:64] = percent(95)
         p[960:1024] = percent(60)
+    if shape.bundle >= 0:
+        bundle = p[shape.ends[-1] :].reshape(3, -1)
+        bundle[0] = percent(96 if bodies else 92)
+        bundle[1:] = percent(60)
     for (kind, _, tops), start, end in zip(
         shape.spec, shape.ends[:-1], shape.ends[1:], strict=True
     ):
