@@ -9,7 +9,7 @@ import numpy as np
 
 from netcode.cli.output import OK, CommandError, show
 from netcode.cli.recorded import Bar, lives_of, load_schema, load_track
-from netcode.delta.model import Model
+from netcode.delta.model import ADAPTIVE_TRAINED, ADAPTIVE_UNTRAINED, Model
 from netcode.delta.shape import Shape
 from netcode.delta.train import train
 from netcode.errors import ConfigError
@@ -23,8 +23,9 @@ def add_train_options(parser: ArgumentParser) -> None:
     """Arguments of ``train``."""
     parser.add_argument("schema", metavar="SCHEMA", help="module:Class, as both ends import it")
     parser.add_argument(
-        "recordings", metavar="RECORDING", type=Path, nargs="+", help="files of server.record()"
-    )
+        "recordings", metavar="RECORDING", type=Path, nargs="*",
+        help="files of server.record(); none, with --adaptive: a model of the schema alone",
+    )  # fmt: skip
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="FILE", help="the model file to write"
     )
@@ -32,6 +33,11 @@ def add_train_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--step", type=int, default=1, metavar="N", help="take every N-th snapshot, to be quicker"
     )
+    parser.add_argument(
+        "--adaptive", type=int, nargs="?", const=-1, default=0, metavar="N",
+        help="let each section adapt the model, which counts as N decisions, 1 to 255 (default "
+        f"{ADAPTIVE_TRAINED}; without recordings {ADAPTIVE_UNTRAINED}): fewer bytes, more time",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=train_command)
 

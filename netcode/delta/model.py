@@ -19,10 +19,16 @@ from netcode.delta.tables import LEAST, MOST, default_probabilities
 from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError
 
-__all__ = ["MODEL_VERSION", "Heading", "Model", "shape_hash", "untrained_for"]
+__all__ = ["ADAPTIVE_TRAINED", "ADAPTIVE_UNTRAINED", "MODEL_VERSION", "Heading", "Model", "shape_hash", "untrained_for"]
 
 MODEL_VERSION = 3
 """Changes whenever contexts or predictions change: an old file must not decode with a new coder."""
+
+ADAPTIVE_UNTRAINED = 8
+"""How many decisions the tables of the law count as where they adapt: found on recordings."""
+
+ADAPTIVE_TRAINED = 64
+"""How many those of a trained model do."""
 
 HEADER = struct.Struct("<4sHQIhiBBB")
 LONGEST_NAME = 64

@@ -48,7 +48,7 @@ __all__ = [
     "parse_control",
 ]
 
-REVISION: Final = 4
+REVISION: Final = 5
 """Of everything this library sends inside netcode payloads; both ends must agree."""
 
 HELLO: Final = 1
