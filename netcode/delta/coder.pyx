@@ -24,8 +24,8 @@ __all__ = ["SectionCoder"]
 
 @functools.cache
 def cost_table():
-    """1/65536 bits of a decision by its probability in 1/4096; for accounts, not for coding."""
-    p = (np.arange(4096) + 0.5) / 4096
+    """1/65536 bits of a choice by its share of 65536; for accounts, not for coding."""
+    p = np.maximum(np.arange(65537), 0.5) / 65536
     return np.rint(-np.log2(p) * 65536).astype(np.uint32)
 
 

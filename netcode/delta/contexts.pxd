@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from netcode.delta.integer cimport absolute, log_eighths, top_bit
 from netcode.delta.rangecoder cimport (
+    CODER_COUNT,
     CODER_DECODE,
     TOKEN_ROW,
     TOKENS,
@@ -17,6 +18,7 @@ from netcode.delta.rangecoder cimport (
     code_raw,
     code_token,
     range_coder,
+    token_cost,
 )
 
 
@@ -88,22 +90,57 @@ cdef inline uint64_t code_mantissa(
 
 
 cdef inline int64_t code_bits(
-    range_coder *c, uint32_t base, int64_t value, uint32_t fraction
+    range_coder *c, uint32_t base, int64_t value, uint32_t fraction, uint64_t *told
 ) noexcept nogil:
-    """Code a residual, decision by decision."""
+    """Code a residual, decision by decision; ``told``: the cost up to where its token ends."""
     cdef uint64_t magnitude = <uint64_t>absolute(value)
     cdef int top = top_bit(magnitude | 1)
     cdef int level = 0
     cdef int negative
     if not code(c, base + NODE_ZERO + fraction, magnitude != 0):
+        told[0] = c.cost
         return 0
     negative = code(c, base + NODE_SIGN + fraction, value < 0)
     while level < LEVELS - 1 and code(
         c, base + NODE_LEVEL + (<uint32_t>level if level < 15 else 15), top > level
     ):
         level += 1
+        if level == TOKEN_LEVELS:
+            told[0] = c.cost
+    if level < TOKEN_LEVELS:
+        told[0] = c.cost
     magnitude = code_mantissa(c, base, magnitude, level)
+    if magnitude < EXACT:
+        told[0] = c.cost
     return -<int64_t>magnitude if negative else <int64_t>magnitude
+
+
+cdef inline int residual_token(uint64_t magnitude, bint negative) noexcept nogil:
+    """The token of a residual; those of EXACT and above say no more than its level."""
+    cdef int level
+    if magnitude == 0:
+        return TOKENS - 1
+    if magnitude < EXACT:
+        return <int>(2 * magnitude - 2) | negative
+    level = top_bit(magnitude)
+    return 2 * ((level if level < TOKEN_LEVELS else TOKEN_LEVELS) + 11) | negative
+
+
+cdef inline int64_t code_decisions(
+    range_coder *c, uint32_t base, int64_t value, uint32_t fraction
+) noexcept nogil:
+    """Code a residual of adaptive tables, or count one; it then costs what its token will."""
+    cdef uint64_t start = c.cost
+    cdef uint64_t told = start
+    cdef uint64_t token
+    value = code_bits(c, base, value, fraction, &told)
+    if c.mode == CODER_COUNT and c.adaptive.cells == NULL:
+        token = token_cost(
+            c, c.tokens + (base // NODES * 4 + fraction) * TOKEN_ROW,
+            residual_token(<uint64_t>absolute(value), value < 0),
+        )
+        c.cost = start + token + (c.cost - told)
+    return value
 
 
 cdef inline uint64_t code_large(
@@ -129,15 +166,10 @@ cdef inline int64_t code_residual(
     """
     cdef uint64_t magnitude = <uint64_t>absolute(value)
     cdef int token = TOKENS - 1
-    cdef int level
     if c.special:
-        return code_bits(c, base, value, fraction)
-    if c.mode != CODER_DECODE and magnitude:
-        if magnitude < EXACT:
-            token = <int>(2 * magnitude - 2) | (value < 0)
-        else:
-            level = top_bit(magnitude)
-            token = 2 * ((level if level < TOKEN_LEVELS else TOKEN_LEVELS) + 11) | (value < 0)
+        return code_decisions(c, base, value, fraction)
+    if c.mode != CODER_DECODE:
+        token = residual_token(magnitude, value < 0)
     token = code_token(c, c.tokens + (base // NODES * 4 + fraction) * TOKEN_ROW, token)
     if token == TOKENS - 1:
         return 0

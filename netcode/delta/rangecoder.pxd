@@ -41,7 +41,7 @@ cdef struct range_coder:
     const uint16_t *p      # probability of a 0, in 1/65536
     const int16_t *tokens  # rows of lower bounds, less 32768, rising
     uint32_t *counts       # [2 * contexts]
-    const uint32_t *costs  # [4096] training: 1/65536 bits of a decision, by its probability
+    const uint32_t *costs  # [65537] counting: 1/65536 bits of a choice, by its share of 65536
     uint64_t cost          # what was counted would take so many
     adaptive_tables adaptive
 
@@ -153,7 +153,7 @@ cdef inline int code_special(range_coder *c, uint32_t context, int bit) noexcept
         p = cell.p
     if c.mode == CODER_COUNT:
         c.counts[2 * context + bit] += 1
-        c.cost += c.costs[(65536 - p if bit else p) >> 4]
+        c.cost += c.costs[65536 - p if bit else p]
     else:
         bit = decide(c, p, bit)
     if cell != NULL:
@@ -187,6 +187,14 @@ cdef inline int code_token(range_coder *c, const int16_t *row, int token) noexce
     else:
         take(c, start, unit * <uint32_t>(row[token + 1] - row[token]))
     return token
+
+
+cdef inline uint64_t token_cost(
+    const range_coder *c, const int16_t *row, int token
+) noexcept nogil:
+    """When counting: 1/65536 bits that ``code_token`` takes."""
+    cdef int32_t end = row[token + 1] if token < TOKENS - 1 else 32768
+    return c.costs[end - row[token]]
 
 
 cdef inline uint32_t code_raw(range_coder *c, uint32_t value, int bits) noexcept nogil:

@@ -278,3 +278,41 @@ def test_no_section_begins_with_all_ones(size):
     slots = np.arange(16, dtype=np.uint16)
     with pytest.raises(DecodeError):
         Model.untrained(shape).coder(16).decode(b"\xff" * size, a.copy(), a, a, 1, 1, slots)
+
+
+@given(worlds, st.integers(1, 255), st.integers(1, 255), st.booleans())
+@settings(max_examples=100, deadline=None, phases=PHASES)
+def test_what_is_counted_is_what_is_written(drawn, num, den, has_b):
+    t, a, b, slots, model = case(*drawn)
+    coder = model.coder(t.shape[1])
+    older = b if has_b else None
+    coder.count(t, a, older, num, den, slots)
+    size = 8 * len(coder.encode(t, a, older, num, den, slots, LIMIT))
+    # ends are rounded up to a byte, and each step rounds its share of the range down; zero bytes
+    # at the end are left out, which can spare any part of it
+    assert size < coder.bits * 1.002 + 10
+    assert sum(coder.entity_bits) == pytest.approx(coder.bits)
+    assert sum(coder.group_bits) <= coder.bits
+    coder.forget()
+    assert coder.bits == 0
+    assert not coder.counts.any()
+    assert not coder.entity_bits.any()
+
+
+def test_rare_values_are_counted_as_tokens():
+    # by their single decisions they would take twice as much as they do
+    shape = Shape([("vector", (0, 1), (60_000, 60_000)), ("int", (2,), (1 << 31,))], position=0)
+    rng = np.random.default_rng(7)
+    off = []
+    for size in (3, 100, 3000, 30_000):
+        coder = Model.untrained(shape).coder(40)
+        for _ in range(25):
+            a = rng.integers(30_000 - size, 30_000 + size, (3, 40))
+            t = a + rng.integers(-size, size, (3, 40))
+            coder.forget()
+            given = lanes(t), lanes(a), lanes(a), 1, 1, np.arange(40, dtype=np.uint16)
+            coder.count(*given)
+            off.append(8 * len(coder.encode(*given, LIMIT)) - coder.bits)
+    assert -12 < min(off)
+    assert max(off) < 10 + 0.002 * coder.bits
+    assert 0 < np.mean(off) < 8
