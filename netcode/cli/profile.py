@@ -4,212 +4,212 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from netcode.cli.account import Account, account
 from netcode.cli.output import OK, USAGE, CommandError, show, tell
 from netcode.cli.page import page
-from netcode.cli.recorded import Bar, lives_of, load_track
+from netcode.cli.recorded import Bar, load_track
+from netcode.cli.split import BESIDE
+from netcode.cli.wish import Outcome, fitted, resized, shape_of
 from netcode.delta.model import Model
-from netcode.delta.shape import Shape
+from netcode.delta.section import HISTORY_TICKS
 from netcode.errors import ConfigError
 from netcode.replication import Track
 from netcode.schema.program import Lane
 
-__all__ = ["Account", "account", "add_profile_options", "profile_command", "resized"]
+__all__ = ["add_profile_options", "profile_command"]
 
-FLAGS = "which entities changed"
-SIZED = ("quantized", "angle", "quat", "largest", "int", "bits")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Bits of a recording's sections.
-
-    Attributes:
-        fields: name of each group of lanes coded together to its bits a snapshot.
-        entities: float64 ``(capacity,)``, bits a snapshot of each slot.
-        timeline: float64 ``(snapshots, fields)``.
-        ticks: of the timeline's rows.
-    """
-
-    fields: dict[str, float]
-    entities: npt.NDArray[np.float64]
-    timeline: npt.NDArray[np.float64]
-    ticks: npt.NDArray[np.int64]
-
-    @property
-    def total(self) -> float:
-        """Bits a snapshot."""
-        return sum(self.fields.values())
+MAX_LAG = HISTORY_TICKS - 1
 
 
 def add_profile_options(parser: ArgumentParser) -> None:
     """Arguments of ``profile``."""
     parser.add_argument("recording", metavar="RECORDING", type=Path, help="of server.record()")
     parser.add_argument("--table", metavar="NAME", help="which table, where there are several")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="default: the untrained tables")
     parser.add_argument(
-        "--lag", type=int, default=6, metavar="TICKS", help="age of the acked A, and from A to B"
+        "--model", type=Path, metavar="FILE", help="of train; default: the untrained tables"
     )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th snapshot")
+    parser.add_argument(
+        "--lag",
+        type=int,
+        default=6,
+        metavar="TICKS",
+        help=f"ticks until a snapshot is acked, 1 to {MAX_LAG} (default 6): A is the newest "
+        "snapshot at least so old, and B about as many ticks before A",
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="count every N-th snapshot (default 1)"
+    )
     parser.add_argument(
         "--what-if",
         action="append",
         default=[],
         metavar="FIELD=bits:N|step:K",
-        help="encode again with a field of N bits, or a step K times as wide; may be repeated",
+        help="encode again with a field of N bits (1 to 32), or a step K times as wide (above 0); "
+        "may be repeated, each adds to those before",
     )
     parser.add_argument("-o", "--out", type=Path, metavar="HTML", help="write a page with pictures")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="entities to name")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="N", help="name the N heaviest entities (default 5)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON; bits are per snapshot")
     parser.set_defaults(run=profile_command)
 
 
-def label(names: list[str]) -> str:
-    """One name for lanes coded together: ``pos`` for pos.x, pos.y; else all of them."""
-    fronts = {name.rpartition(".")[0] for name in names}
-    front = fronts.pop() if len(fronts) == 1 else ""
-    return front if front and len(names) > 1 else ", ".join(names)
+class Profiler:
+    """Accounts of one recording, with a bar for each."""
 
+    def __init__(self, track: Track, runs: int, **options: Any) -> None:
+        self.track, self.runs, self.options = track, runs, options
+        self.run = 0
 
-def account(
-    track: Track,
-    lanes: list[Lane],
-    codes: npt.NDArray[np.int32],
-    model: Model | None,
-    *,
-    lag: int,
-    every: int = 1,
-    progress: Callable[[float], object] = lambda share: None,
-) -> Account:
-    """Count what the coder would write for every snapshot against ``lag`` and twice ``lag`` ago."""
-    shape = Shape.of(type("Recorded", (), {"lanes": lanes}))
-    coder = (model or Model.untrained(shape)).coder(track.table.capacity)
-    names = [label([lanes[i].name for i in group[1]]) for group in shape.spec] + [FLAGS]
-    lives = lives_of(track)
-    rows, ticks = [], []
-    before = np.zeros(len(names))
-    wanted = range(2 * lag, len(codes), every)
-    for done, at in enumerate(wanted):
-        a, b = at - lag, at - 2 * lag
-        same = (lives[at] == lives[a]) & (lives[at] == lives[b]) & (lives[at] != 0)
-        slots = np.flatnonzero(same).astype(np.uint16)
-        if slots.size:
-            coder.count(codes[at], codes[a], codes[b], lag, lag, slots)
-        now = np.array([*coder.group_bits, coder.bits - sum(coder.group_bits)])
-        rows.append(now - before)
-        ticks.append(int(track.ticks[at]))
-        before = now
-        progress((done + 1) / len(wanted))
-    if not rows:
-        raise CommandError(f"the recording has {len(codes)} snapshots; --lag {lag} needs more")
-    fields: dict[str, float] = {}
-    for name, bits in zip(names, before, strict=True):
-        fields[name] = fields.get(name, 0.0) + float(bits) / len(rows)
-    return Account(fields, coder.entity_bits / len(rows), np.array(rows), np.array(ticks))
-
-
-def resized(
-    lanes: list[Lane], codes: npt.NDArray[np.int32], wish: str
-) -> tuple[list[Lane], npt.NDArray[np.int32]]:
-    """Lanes and codes as another step or width of a field would have made them. CommandError."""
-    field, _, rest = wish.partition("=")
-    what, _, amount = rest.partition(":")
-    try:
-        value = float(amount)
-    except ValueError:
-        value = 0.0
-    if what not in ("bits", "step") or not 0 < value < 1e6 or (what == "bits" and value > 32):
-        raise CommandError(f"--what-if {wish}: write FIELD=bits:N or FIELD=step:K", USAGE)
-    chosen = [
-        i for i, lane in enumerate(lanes)
-        if (lane.name == field or lane.name.startswith((f"{field}.", f"{field}[")))
-        and lane.kind in SIZED and not lane.name.endswith(".largest") and lane.max
-    ]  # fmt: skip
-    if not chosen:
-        names = sorted({lane.name for lane in lanes if lane.kind in SIZED})
-        raise CommandError(f"--what-if {wish}: no such field; there are {', '.join(names)}", USAGE)
-    lanes, codes = list(lanes), codes.copy()
-    for i in chosen:
-        lane = lanes[i]
-        top = (1 << int(value)) - 1 if what == "bits" else int(lane.max / value)
-        if lane.kind == "angle":
-            bits = int(value) if what == "bits" else lane.bits - round(np.log2(value))
-            top = (1 << max(1, bits)) - 1
-        top = max(1, min(top, 0xFFFFFFFF))
-        unsigned = codes[:, i].view(np.uint32).astype(np.float64)
-        scale = (top + 1) / (lane.max + 1) if lane.kind == "angle" else top / lane.max
-        made = np.rint(unsigned * scale).astype(np.int64)
-        made = made & top if lane.kind == "angle" else np.minimum(made, top)
-        codes[:, i] = made.astype(np.uint32).view(np.int32)
-        lanes[i] = lane._replace(bits=top.bit_length(), max=top)
-    return lanes, codes
+    def __call__(
+        self, lanes: list[Lane], codes: npt.NDArray[np.int32], model: Model | None
+    ) -> Account:
+        """One account."""
+        self.run += 1
+        bar = Bar("coding" if self.runs == 1 else f"coding, {self.run} of {self.runs}")
+        try:
+            return account(self.track, lanes, codes, model, **self.options, progress=bar)
+        finally:
+            bar.end()
 
 
 def profile_command(options: Namespace) -> int:
     """Print bits by field and by entity, what another step would save, and write the page."""
-    if not 1 <= options.lag <= 127 or options.every < 1:
-        raise CommandError("--lag is 1 to 127 and --every 1 or more", USAGE)
+    check(options)
     track = load_track(options.recording, options.table)
     lanes = [Lane(*lane) for lane in track.table.lanes]
-    model = load_model(options.model, lanes)
-    bar = Bar("coding")
-    run: dict[str, Any] = {"lag": options.lag, "every": options.every}
     try:
-        found = account(track, lanes, track.lanes, model, **run, progress=bar)
-        changed = []
-        if options.what_if:
-            # other lanes have another shape, for which there is no model: compare untrained ones
-            plain = found if model is None else account(track, lanes, track.lanes, None, **run)
-            other, codes = lanes, track.lanes
-            for wish in options.what_if:
-                other, codes = resized(other, codes, wish)
-                less = account(track, other, codes, None, **run)
-                changed.append((wish, plain.total, less.total))
+        model = load_model(options.model, lanes)
+        # all wishes at once, so that a wrong one is told before the work
+        wanted = []
+        other, codes = lanes, track.lanes
+        for wish in options.what_if:
+            other, codes = resized(other, codes, wish)
+            wanted.append((wish, other, codes, fitted(model, other) if model else None))
+        fits = model is not None and all(tables for *_, tables in wanted)
+        again = model is not None and not fits
+        run = Profiler(track, 1 + len(wanted) + again, lag=options.lag, every=options.every)
+        found = run(lanes, track.lanes, model)
+        plain = run(lanes, track.lanes, None) if again else found
+        changed = [
+            Outcome(wish, plain, run(other, codes, tables if fits else None),
+                    "model" if fits else "untrained")
+            for wish, other, codes, tables in wanted
+        ]  # fmt: skip
     except ConfigError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(f"{options.recording}: {error}") from None
     ranked = sorted(found.fields.items(), key=lambda pair: -pair[1])
     heaviest = np.argsort(-found.entities, kind="stable")[: max(0, options.top)].tolist()
     if options.json:
-        print(json.dumps({
-            "table": track.table.name,
-            "snapshots": len(found.ticks),
-            "bits_per_snapshot": found.total,
-            "fields": dict(ranked),
-            "entities": {str(slot): float(found.entities[slot]) for slot in heaviest},
-            "what_if": {w: {"bits": after, "instead_of": was} for w, was, after in changed},
-        }, indent=2))  # fmt: skip
+        print(json.dumps(as_json(track, model, found, ranked, heaviest, changed), indent=2))
     else:
-        share = max(found.total, 1e-9) / 100
-        show({
-            "table": f"{track.table.name}, {len(found.ticks)} snapshots",
-            "a snapshot": f"{found.total / 8:.1f} bytes",
-            **{name: f"{bits:10.1f} bits {bits / share:5.1f} %" for name, bits in ranked},
-            **{f"slot {slot}": f"{found.entities[slot]:10.1f} bits" for slot in heaviest},
-            **{f"what if {wish}": f"{after / 8:.1f} bytes instead of {was / 8:.1f}"
-               for wish, was, after in changed},
-        }, as_json=False)  # fmt: skip
+        print_account(track, model, found, ranked, heaviest, changed)
     if options.out is not None:
+        made = page(track.table.name, found, ranked, changed, model.name if model else None)
         try:
-            options.out.write_text(page(track.table.name, found, ranked), encoding="utf-8")
+            options.out.write_text(made, encoding="utf-8")
         except OSError as error:
             raise CommandError(f"cannot write {options.out}: {error.strerror}") from None
         tell(f"the page is in {options.out}")
     return OK
 
 
+def check(options: Namespace) -> None:
+    """Refuse options out of range before any work. CommandError."""
+    if not 1 <= options.lag <= MAX_LAG:
+        raise CommandError(f"--lag is {options.lag}; 1 to {MAX_LAG} ticks", USAGE)
+    if options.every < 1:
+        raise CommandError(f"--every is {options.every}; 1 or more", USAGE)
+    if options.top < 0:
+        raise CommandError(f"--top is {options.top}; 0 or more", USAGE)
+    if options.out is not None and not options.out.parent.is_dir():
+        raise CommandError(f"cannot write {options.out}: no folder {options.out.parent}")
+
+
+def as_json(
+    track: Track,
+    model: Model | None,
+    found: Account,
+    ranked: list[tuple[str, float]],
+    heaviest: list[int],
+    changed: list[Outcome],
+) -> dict[str, Any]:
+    """The result as ``--json`` prints it."""
+    return {
+        "table": track.table.name,
+        "model": None if model is None else model.name,
+        "snapshots": len(found.ticks),
+        "sections_per_snapshot": found.sections,
+        "bytes_per_snapshot": found.total / 8,
+        "bits_per_snapshot": found.total,
+        "bits_after_joining": found.after_joining,
+        "partial_snapshots": found.partial,
+        "fields": dict(ranked),
+        "entities": {str(slot): float(found.entities[slot]) for slot in heaviest},
+        "shared": found.shared,
+        "what_if": {
+            each.wish: {
+                "bits": each.after.total,
+                "instead_of": each.before.total,
+                "tables": each.tables,
+            }
+            for each in changed
+        },
+    }
+
+
+def print_account(
+    track: Track,
+    model: Model | None,
+    found: Account,
+    ranked: list[tuple[str, float]],
+    heaviest: list[int],
+    changed: list[Outcome],
+) -> None:
+    """The result as text."""
+    share = max(found.total, 1e-9) / 100
+    lines: dict[str, object] = {
+        "table": f"{track.table.name}, {len(found.ticks)} snapshots",
+        "coded with": "the untrained tables" if model is None else f"the model {model.name!r}",
+        "a snapshot": f"{found.total / 8:10.1f} bytes in {found.sections:.1f} sections",
+    }
+    if found.after_joining is not None:
+        lines["once joined"] = f"{found.after_joining / 8:10.1f} bytes"
+    if found.partial:
+        lines["over the limit"] = f"{found.partial} snapshots, the rest came later"
+    for name, bits in ranked:
+        if bits or name not in BESIDE:
+            lines[name] = f"{bits:10.1f} bits {bits / share:5.1f} %"
+    for slot in heaviest:
+        lines[f"slot {slot}"] = f"{found.entities[slot]:10.1f} bits"
+    for each in changed:
+        lines[f"what if {each.wish}"] = (
+            f"{each.after.total / 8:10.1f} bytes instead of {each.before.total / 8:.1f}, "
+            f"{each.change:+.1f} %"
+        )
+    if changed and model is not None:
+        lines["what-ifs are with"] = (
+            "the model's tables, which were not trained for it"
+            if changed[0].tables == "model"
+            else "the untrained tables on both sides: the model's do not fit such lanes"
+        )
+    show(lines, as_json=False)
+
+
 def load_model(path: Path | None, lanes: list[Lane]) -> Model | None:
     """The model of a file, or None. CommandError."""
     if path is None:
         return None
+    shape = shape_of(lanes)
     try:
-        return Model.from_bytes(path.read_bytes(), Shape.of(type("Recorded", (), {"lanes": lanes})))
+        return Model.from_bytes(path.read_bytes(), shape)
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
     except ConfigError as error:

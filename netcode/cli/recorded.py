@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from netcode.cli.output import USAGE, CommandError
+from netcode.cli.output import USAGE, CommandError, tell
 from netcode.errors import ConfigError, DecodeError
 from netcode.replication import Recording, Track
 from netcode.schema import Schema
@@ -48,10 +48,16 @@ def load_track(path: Path, table: str | None, schema: type[Schema] | None = None
                     f"{path} holds no table of {schema.__name__} as it is now; it has "
                     f"{', '.join(names)}. A schema that was changed needs a new recording."
                 )
-            return recording.read(hashes.index(schema.schema_hash))
-        if table is None and len(names) > 1:
+            wanted: int | str = hashes.index(schema.schema_hash)
+        elif table is None and len(names) > 1:
             raise CommandError(f"say --table: {path} has {', '.join(names)}", USAGE)
-        return recording.read(0 if table is None else table)
+        else:
+            wanted = 0 if table is None else table
+        track = recording.read(wanted)
+        if recording.truncated:
+            said = f"{path} ends inside a chunk, which is left out: {len(track.ticks)} snapshots"
+            tell(said, kind="warning")
+        return track
     except (ConfigError, DecodeError) as error:
         raise CommandError(f"{path}: {error}") from None
     except OSError as error:
@@ -81,4 +87,11 @@ class Bar:
             bar = "#" * filled + "." * (30 - filled)
             self.stream.write(f"\r{self.label} [{bar}] {percent:3d} %")
             self.stream.write("\n" if percent == 100 else "")
+            self.stream.flush()
+
+    def end(self) -> None:
+        """Leave the line, when it was not finished: what is printed next begins its own."""
+        if 0 <= self.shown < 100:
+            self.shown = 100
+            self.stream.write("\n")
             self.stream.flush()

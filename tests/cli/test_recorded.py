@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +12,14 @@ import numpy as np
 import pytest
 
 import netcode as nc
+from netcode.cli.account import Account
 from netcode.cli.main import main
-from netcode.cli.page import treemap
-from netcode.cli.profile import account, resized
+from netcode.cli.page import page, treemap
+from netcode.cli.split import BESIDE
+from netcode.cli.wish import Outcome
 from netcode.delta.model import Model
 from netcode.delta.shape import Shape
-from netcode.delta.train import train
-from netcode.replication import Recorder, Recording, Sender, Table
-from netcode.schema.program import Lane
+from netcode.replication import Recorder, Sender, Table
 
 pytest.importorskip("zstandard")
 
@@ -121,65 +123,163 @@ def test_wrong_files_are_named(recording: Path, tmp_path: Path, run: Any) -> Non
     assert "not a model" in run("profile", recording, "--model", bad)[2]
 
 
-def test_profile_accounts_for_what_the_coder_writes(
+def test_profile_says_the_same_in_text_in_json_and_on_the_page(
     recording: Path, tmp_path: Path, run: Any
 ) -> None:
     model, html = tmp_path / "m", tmp_path / "page.html"
     assert run("train", SCHEMA, recording, "-o", model)[0] == 0
-    code, out, _ = run(
-        "profile", recording, "--model", model, "--json", "-o", html, "--what-if", "x=bits:2",
-        "--what-if", "y=step:8000",
-    )  # fmt: skip
-    assert code == 0
+    asked = ("profile", recording, "--model", model, "--what-if", "x=bits:2", "--what-if",
+             "y=step:8000", "-o", html)  # fmt: skip
+    code, out, err = run(*asked, "--json")
+    assert (code, err) == (0, f"the page is in {html}\n")
     said = json.loads(out)
     assert said["bits_per_snapshot"] == pytest.approx(sum(said["fields"].values()))
-    assert set(said["fields"]) == {"x, y", "hp", "which entities changed"}
+    assert said["bits_per_snapshot"] == pytest.approx(8 * said["bytes_per_snapshot"])
+    assert said["bits_after_joining"] < said["bits_per_snapshot"]
+    assert set(said["fields"]) == {"x, y", "hp", *BESIDE}
+    assert (said["model"], said["snapshots"], said["partial_snapshots"]) == ("Mover", 90, 0)
     wishes = [said["what_if"][wish] for wish in ("x=bits:2", "y=step:8000")]
-    assert wishes[1]["bits"] < wishes[0]["instead_of"]
-    assert wishes[1]["bits"] < wishes[0]["bits"]
-    text = html.read_text()
-    assert text.count("<svg") == 3
-    assert "x, y" in text
+    assert [each["tables"] for each in wishes] == ["model", "model"]
+    assert {each["instead_of"] for each in wishes} == {said["bits_per_snapshot"]}
+    assert said["bits_per_snapshot"] > wishes[0]["bits"] > wishes[1]["bits"]
+    _, text, _ = run(*asked)
+    for name, bits in said["fields"].items():
+        assert f"{name} " in text or not bits
+        assert f"{bits:10.1f} bits" in text or not bits
+    assert "the model's tables, which were not trained for it" in text
+    assert f"{wishes[1]['bits'] / 8:.1f} bytes instead of {wishes[1]['instead_of'] / 8:.1f}" in text
+
+
+def test_the_page_is_whole_and_stands_alone(recording: Path, tmp_path: Path, run: Any) -> None:
+    file = tmp_path / "page.html"
+    assert run("profile", recording, "--what-if", "x=step:9", "-o", file)[0] == 0
+    text = file.read_text()
+    found = Elements()
+    found.feed(text)
+    found.close()
+    assert found.open == []
+    tags = [tag for tag, _ in found.seen]
+    assert (tags.count("svg"), tags.count("table"), tags.count("h2")) == (4, 2, 4)
+    # nothing is fetched, nothing runs
+    assert not {"script", "link", "img", "iframe", "object", "use", "image"} & set(tags)
+    names = {name for _, attributes in found.seen for name in attributes}
+    assert not [name for name in names if name in ("src", "href") or name.startswith("on")]
     assert "http" not in text
-    assert "<script" not in text
-    assert run("profile", recording)[0] == 0
+    assert "url(" not in text
+    assert "@import" not in text
+    # both schemes are there, and every part says what it is and lies inside
+    assert "prefers-color-scheme:dark" in text
+    assert tags.count("rect") == tags.count("title") - 1 > 90
+    for tag, attributes in found.seen:
+        if tag == "rect":
+            x, y, width, height = (float(attributes[k]) for k in ("x", "y", "width", "height"))
+            assert min(x, y, width, height) >= 0
+            assert x + width <= 960.2
+            assert y + height <= 300.2
+    assert "x=step:9: which entities changed" in text
+    assert "untrained tables" in text
 
 
-def test_the_account_is_that_of_the_real_coder(recording: Path) -> None:
-    track = Recording(recording).read()
-    lanes = [Lane(*lane) for lane in track.table.lanes]
-    shape = Shape.of(Mover)
-    model = train(shape, [np.ascontiguousarray(track.lanes)])
-    whole = np.arange(30, dtype=np.uint16)
-    t, a, b = track.lanes[80], track.lanes[77], track.lanes[74]
-    coder = model.coder(30)
-    coder.count(t, a, b, 3, 3, whole)
-    size = len(coder.encode(t, a, b, 3, 3, whole))
-    # the last byte is flushed, and a token's probability is a rounded product
-    assert coder.bits / 8 - 1 < size < coder.bits / 8 * 1.01 + 2
-    assert sum(coder.entity_bits) == pytest.approx(coder.bits, rel=1e-3)
-    assert sum(coder.group_bits) < coder.bits
-    coder.forget()
-    assert coder.bits == 0
-    assert not coder.counts.any()
-    assert not coder.entity_bits.any()
-    found = account(track, lanes, track.lanes, model, lag=3)
-    assert found.timeline.shape == (84, 4 if len(shape.spec) == 3 else 3)
-    assert found.timeline.sum() / 84 == pytest.approx(found.total)
+def test_the_page_escapes_names() -> None:
+    odd = '<b>&"'
+    row = {odd: 5.0, "section headers": 3.0}
+    found = Account(
+        row, np.array([8.0]), 0.0, np.array([[5.0, 3.0]]), np.array([1]), np.array([1]),
+        np.array([False]), 1.0, 0,
+    )  # fmt: skip
+    made = page(odd, found, list(row.items()), [Outcome(odd, found, found, "model")], odd)
+    assert "<b>" not in made
+    read = Elements()
+    read.feed(made)
+    assert read.open == []
 
 
-def test_wishes_of_another_size() -> None:
-    lanes = [Lane("x", 16, 0, "quantized", 60000), Lane("turn", 10, 1, "angle", 1023)]
-    codes = np.array([[[0, 30000, 60000], [0, 1023, 512]]], dtype=np.int32)
-    other, made = resized(lanes, codes, "x=bits:8")
-    assert other[0][1:] == (8, 0, "quantized", 255)
-    assert made[0, 0].tolist() == [0, 128, 255]
-    other, made = resized(lanes, codes, "turn=step:4")
-    assert (other[1].max, made[0, 1].tolist()) == (255, [0, 0, 128])
-    assert codes[0, 0, 2] == 60000
-    for wish in ("x", "x=bits:0", "x=bits:77", "x=bits:x", "z=step:2", "x=far:2"):
-        with pytest.raises(Exception, match="what-if"):
-            resized(lanes, codes, wish)
+VOID = ("meta",)
+
+
+class Elements(HTMLParser):
+    """Elements in order, and those that are still open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--lag", 0), 2, "--lag is 0; 1 to 63 ticks"),
+        (("--lag", 64), 2, "--lag is 64; 1 to 63 ticks"),
+        (("--every", 0), 2, "--every is 0; 1 or more"),
+        (("--top", -1), 2, "--top is -1; 0 or more"),
+        (("--table", "Nobody"), 1, "no table 'Nobody' in game.rec; there are: Mover"),
+        (("--what-if", "z=step:2"), 2, "no field z that has a step; there are hp, x, y"),
+        (("--what-if", "x=step:0"), 2, "a step 0 times as wide; above 0, at most 1000000"),
+        (("--what-if", "x=step:-3"), 2, "a step -3 times as wide"),
+        (("--what-if", "x=bits:33"), 2, "33 bits; 1 to 32"),
+        (("--what-if", "x=bits:2.5"), 2, "2.5 bits; 1 to 32, whole"),
+        (("--what-if", "x=far:2"), 2, "write FIELD=bits:N or FIELD=step:K"),
+        (("-o", "no-such-folder/page.html"), 1, "no folder no-such-folder"),
+    ],
+)  # fmt: skip
+def test_what_profile_refuses(
+    recording: Path, run: Any, options: tuple[object, ...], code: int, message: str
+) -> None:
+    got, out, err = run("profile", recording, *options)
+    assert (got, out) == (code, "")
+    assert message in err
+
+
+def test_recordings_that_end_early_or_hold_nothing(
+    recording: Path, tmp_path: Path, run: Any
+) -> None:
+    data, cut = recording.read_bytes(), tmp_path / "cut.rec"
+    cut.write_bytes(data[:-10])
+    code, out, err = run("profile", cut, "--json")
+    assert code == 0
+    assert json.loads(out)["snapshots"] == 64
+    assert f"{cut} ends inside a chunk, which is left out: 64 snapshots" in err
+    (size,) = struct.unpack_from("<I", data, 6)
+    for kept in (10 + size, 10 + size + 20):
+        cut.write_bytes(data[:kept])
+        assert run("profile", cut)[0] == 1
+        assert f"{cut}: the recording holds no snapshots" in run("profile", cut)[2]
+    cut.write_bytes(data[: 10 + size // 2])
+    assert f"{cut}: a damaged head" in run("profile", cut)[2]
+    assert "cannot read" in run("profile", tmp_path)[2]
+
+
+def test_what_no_client_takes_is_told(tmp_path: Path, run: Any) -> None:
+    path = tmp_path / "odd.rec"
+    ones = np.ones(4, np.int32)
+    with Recorder(path, [Table(Other, 4)], 30) as recorder:
+        recorder.write(7, [(ones, 0 * ones, -ones, np.zeros((1, 4), np.int32))])
+    code, out, err = run("profile", path)
+    assert (code, out) == (1, "")
+    assert "no client takes the snapshot of tick 7: section_not_canonical" in err
+
+
+def test_a_stopped_profile_leaves_its_bar(
+    recording: Path, run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, progress: Any, **__: object) -> None:
+        progress(0.25)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netcode.cli.profile.account", stop)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    code, out, err = run("profile", recording)
+    assert (code, out) == (1, "")
+    assert err.endswith("25 %\n")
 
 
 def test_a_treemap_shares_the_area_and_does_not_overlap() -> None:
