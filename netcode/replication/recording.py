@@ -25,6 +25,7 @@ import numpy.typing as npt
 from netcode.errors import ConfigError, DecodeError
 from netcode.replication.sender import Sender
 from netcode.replication.table import Table
+from netcode.schema.limits import MAX_FIELDS
 
 __all__ = ["RECORDING_VERSION", "RecordedTable", "Recorder", "Recording", "Track"]
 
@@ -369,7 +370,10 @@ def parse_table(said: Any) -> RecordedTable:
     capacity, schema_hash = int(said["capacity"]), int(said["schema_hash"])
     if not 1 <= capacity <= 65_536 or len(lanes) > MAX_LANES or not 0 <= schema_hash < 1 << 64:
         raise ValueError(f"a table of {capacity} slots and {len(lanes)} lanes")
-    if any(not 0 <= lane[4] < 1 << 32 for lane in lanes):
-        raise ValueError("a lane's limit")
+    field = 0
+    for _, bits, of, _, top in lanes:
+        if not 0 <= bits <= 32 or not 0 <= top < 1 << bits or not field <= of < MAX_FIELDS:
+            raise ValueError(f"a lane of field {of}, {bits} bits and the largest code {top}")
+        field = of
     lines = tuple(str(line) for line in said["description"])
     return RecordedTable(str(said["name"]), schema_hash, capacity, lanes, lines)

@@ -136,7 +136,10 @@ def test_a_bomb_is_refused_before_it_grows(path):
     [
         {"capacity": 0}, {"capacity": 1 << 20}, {"schema_hash": -1},
         {"lanes": [["x", 1, 0, "int"]]},
-        {"lanes": [["x", 1, 0, "int", 1 << 40]]}, {"name": None, "lanes": 5},
+        {"lanes": [["x", 1, 0, "int", 1 << 40]]}, {"lanes": [["x", 10**30, 0, "int", 1]]},
+        {"lanes": [["x", 3, 0, "int", 8]]}, {"lanes": [["x", 33, 0, "int", 8]]},
+        {"lanes": [["x", 3, -1, "int", 7]]}, {"lanes": [["x", 3, 10**30, "int", 7]]},
+        {"lanes": [["x", 3, 1, "int", 7], ["y", 3, 0, "int", 7]]}, {"name": None, "lanes": 5},
     ],
 )  # fmt: skip
 def test_heads_that_no_recorder_writes_are_refused(path, change):
