@@ -135,9 +135,14 @@ def wishes(changed: Sequence[Outcome], colours: dict[str, str]) -> str:
                 box = (x, number * BAR_HEIGHT, width, BAR_HEIGHT - 4)
                 parts.append(rectangle(box, colours[field], said))
             x += width
+        parts.append(
+            f'<text x="7" y="{number * BAR_HEIGHT + BAR_HEIGHT / 2 + 3:.1f}">'
+            f"{html.escape(name)}</text>"
+        )
+        joined = "" if account.after_joining is None else f"{account.after_joining / 8:.1f}"
         change = f"{changed[number - 1].change:+.1f} %" if number else ""
         rows.append(
-            f"<tr><td>{html.escape(name)}</td><td>{account.total / 8:.1f}</td>"
+            f"<tr><td>{html.escape(name)}</td><td>{joined}</td><td>{account.total / 8:.1f}</td>"
             f"<td>{change}</td></tr>"
         )
     untrained = changed[0].tables == "untrained"
@@ -145,7 +150,8 @@ def wishes(changed: Sequence[Outcome], colours: dict[str, str]) -> str:
     return (
         f"<h2>What if</h2><p>All bars are coded with {said}. Each adds to those above.</p>"
         + picture(len(bars) * BAR_HEIGHT, parts, "bits with other steps")
-        + "<table><tr><th>what if</th><th>bytes a snapshot</th><th>change</th></tr>"
+        + "<table><tr><th>what if</th><th>bytes once joined</th><th>bytes a snapshot</th>"
+        + "<th>change</th></tr>"
         + f"{''.join(rows)}</table>"
     )
 
@@ -158,7 +164,7 @@ def entities_map(account: Account) -> str:
     parts = []
     for slot, bits, box in zip(order.tolist(), sizes, boxes, strict=True):
         parts.append(rectangle(box, COLOURS[0], f"slot {slot}: {bits:.1f} bits a snapshot"))
-        if box[2] > 30 and box[3] > 20:
+        if box[2] > 10 + 8.5 * len(str(slot)) and box[3] > 20:
             parts.append(f'<text x="{box[0] + 5:.1f}" y="{box[1] + 16:.1f}">{slot}</text>')
     return picture(HEIGHT, parts, "bits by entity")
 
@@ -167,7 +173,13 @@ def timeline(account: Account, colours: dict[str, str]) -> str:
     shared = np.array_split(np.arange(len(account.ticks)), min(COLUMNS, len(account.ticks)))
     rows = np.array([account.timeline[part].mean(0) for part in shared])
     heights = np.maximum(rows, 0)  # the ends of sections may be worth less than nothing
-    most = max(float(heights.sum(1).max()), 1e-9)
+    # the full state of joining is many times what follows, which is what one wants to see
+    usual = [
+        row.sum() for row, part in zip(heights, shared, strict=True) if account.joined[part].all()
+    ]
+    highest = float(heights.sum(1).max())
+    most = max(float(max(usual, default=highest)), 1e-9)
+    cut = "; higher ones are cut off" if highest > most else ""
     width = WIDTH / len(rows)
     names = list(account.fields)
     parts = []
@@ -176,13 +188,13 @@ def timeline(account: Account, colours: dict[str, str]) -> str:
         first = account.ticks[shared[number][0]]
         whole = f"from tick {first}: {row.sum() / 8:.1f} bytes a snapshot"
         for name, bits, tall in zip(names, row.tolist(), heights[number].tolist(), strict=True):
-            height = tall / most * LINE_HEIGHT
+            height = min(y, tall / most * LINE_HEIGHT)
             y -= height
             if height > 0:
                 box = (number * width, y, width, height)
                 parts.append(rectangle(box, colours[name], f"{whole}; {name} {bits:.1f} bits"))
     return (
-        f'<div class="axis"><span>top: {most / 8:.0f} bytes a snapshot</span></div>'
+        f'<div class="axis"><span>top: {most / 8:.0f} bytes a snapshot{cut}</span></div>'
         + picture(LINE_HEIGHT, parts, "bits over time")
         + f'<div class="axis"><span>tick {account.ticks[0]}</span>'
         + f"<span>tick {account.ticks[-1]}</span></div>"

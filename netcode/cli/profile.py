@@ -157,6 +157,7 @@ def as_json(
         "what_if": {
             each.wish: {
                 "bits": each.after.total,
+                "bits_after_joining": each.after.after_joining,
                 "instead_of": each.before.total,
                 "tables": each.tables,
             }

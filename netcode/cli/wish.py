@@ -114,9 +114,9 @@ def fitted(model: Model, lanes: list[Lane]) -> Model | None:
     heading = model.heading
     if heading is not None:
         course = shape.roles[3]
-        scales = [
-            new / was for new, was in zip(shape.spec[course][2], old.spec[course][2], strict=True)
-        ]
+        # a speed is of the first two lanes, the plane that the angle lies in
+        tops = zip(shape.spec[course][2][:2], old.spec[course][2][:2], strict=True)
+        scales = [new / was for new, was in tops]
         heading = replace(heading, speeds=scaled_speeds(heading, scales))
     return Model(shape, model.probabilities, heading, model.name)
 

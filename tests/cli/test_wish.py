@@ -17,6 +17,7 @@ AVATAR = [
     Lane("turn", 10, 0, "angle", 1023),
     Lane("pos.x", 16, 1, "quantized", 60_000),
     Lane("pos.y", 16, 1, "quantized", 60_000),
+    Lane("pos.z", 10, 1, "quantized", 1000),
     Lane("hp", 7, 2, "int", 100),
     Lane("rot.largest", 2, 3, "largest", 3),
     *(Lane(f"rot.{c}", 9, 3, "quat", 511) for c in "abc"),
@@ -66,19 +67,19 @@ def test_a_models_tables_fit_other_steps() -> None:
 
 
 def test_usual_speeds_are_scaled_with_the_step() -> None:
-    lanes = AVATAR[:4]
+    lanes = AVATAR[:5]
     model = Model(shape_of(lanes), Model.untrained(shape_of(lanes)).probabilities,
                   Heading(1, 77, (300, 4000)))  # fmt: skip
 
     def speeds(wish: str) -> Any:
-        made = fitted(model, resized(lanes, CODES[:, :4], wish)[0])
+        made = fitted(model, resized(lanes, CODES[:, :5], wish)[0])
         assert made is not None
         assert made.heading is not None
         assert (made.heading.sign, made.heading.offset) == (1, 77)
         return made.heading.speeds
 
-    assert speeds("hp=bits:3") == (300, 4000)
-    assert speeds("pos=step:4") == (75, 1000)
+    assert speeds("hp=bits:3") == speeds("pos.z=bits:9") == (300, 4000)
+    assert speeds("pos=step:4") == (75, 1000)  # z has another number of codes
     assert speeds("pos=step:5000") == (1,)
     assert speeds("pos.x=step:4") == ()
 
