@@ -115,7 +115,7 @@ def train(
 
     Args:
         shape: the table's lane groups.
-        recordings: ``(snapshots, lanes, capacity)`` each, int32, contiguous.
+        recordings: ``(snapshots, lanes, capacity)`` each, int32, contiguous; capacities may differ.
         lags: distances of T and A, and of A and B, in turn.
         lives: for each recording ``(snapshots, capacity)``, 0 where a slot is empty and else its
             generation: only entities that live on from B to T count. None: all do.
@@ -127,14 +127,15 @@ def train(
     """
     every = tuple(lags)
     heading = learn_heading(shape, recordings)
-    capacity = recordings[0].shape[2]
-    coder = SectionCoder(shape, capacity)
-    if heading is not None:
-        coder.set_heading(heading.sign, heading.offset, heading.speeds)
-    parts = np.array_split(np.arange(capacity, dtype=np.uint16), sections)
+    counts = np.zeros((shape.contexts, 2), dtype=np.uint32)
     total = sum(len(range(0, len(data), step)) for data in recordings)
     done = 0
     for number, data in enumerate(recordings):
+        # each with its own: recordings need not have the same number of slots
+        coder = SectionCoder(shape, data.shape[2])
+        if heading is not None:
+            coder.set_heading(heading.sign, heading.offset, heading.speeds)
+        parts = np.array_split(np.arange(data.shape[2], dtype=np.uint16), sections)
         for turn, tick in enumerate(range(0, len(data), step)):
             a = tick - every[turn % len(every)]
             # B is now and then older than twice the lag, or not there
@@ -155,4 +156,5 @@ def train(
                 coder.count(data[tick], data[a], base, tick - a, max(1, a - b), slots)
             if progress is not None and done % 64 == 0:
                 progress(done / total)
-    return Model(shape, freeze(shape, coder.counts), heading, name, adaptive)
+        counts += coder.counts.reshape(counts.shape)
+    return Model(shape, freeze(shape, counts), heading, name, adaptive)

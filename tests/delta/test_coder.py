@@ -271,6 +271,22 @@ def test_training_beats_the_law_and_is_deterministic():
     assert sizes[0] < sizes[1]
 
 
+def test_recordings_of_other_capacities_train_as_each_alone_would():
+    rng = np.random.default_rng(7)
+    shape = Shape([("int", (0,), (1000,)), ("angle", (1,), (255,))])
+    wide = rng.integers(0, 256, (60, 2, 20)).astype(np.int32)
+    wide[:, :, ::2] = wide[:1, :, ::2]
+    narrow = np.ascontiguousarray(wide[::-1, :, :7])
+    # empty slots that nobody lives in add nothing, so a padded recording says what is right
+    padded = np.zeros_like(wide)
+    padded[:, :, :7] = narrow
+    lives = [np.ones((60, 20), np.uint16), np.zeros((60, 20), np.uint16)]
+    lives[1][:, :7] = 1
+    model = train(shape, [wide, narrow], lags=(2, 3))
+    assert model.hash == train(shape, [wide, padded], lags=(2, 3), lives=lives).hash
+    assert model.hash != train(shape, [wide], lags=(2, 3)).hash
+
+
 @pytest.mark.parametrize("size", [4, 5, 8, 40])
 def test_no_section_begins_with_all_ones(size):
     shape = Shape([("vector", (0, 1, 2), (999, 999, 999))], position=0)
