@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import Row, row_of_values
+from measure import Comparison, Row, row, row_of_values
 
 FAMILY = "delta"
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("NETCODE_DATA") or REPOSITORY.parent / "shared" / "data")
 ZSTD = "XOR + zstd-3"
+TIMES_ZSTD = 30.0
 
 GOALS = {
     # what must be, what we hope for
@@ -54,24 +55,42 @@ def recordings(kind: str) -> tuple[Any, list[Any]]:
 
 
 @functools.cache
-def measured(kind: str, trained: bool, quick: bool) -> dict[str, Any]:
-    """What benchmarks/delta.py measures; every snapshot taken is decoded and compared."""
-    import delta
-    from delta_data import LAG, SHAPES
+def model_of(kind: str, trained: bool, quick: bool) -> Any:
+    from delta_data import SHAPES
 
     from netcode.delta.model import Model
     from netcode.delta.train import train
 
-    data, others = recordings(kind)
+    _, others = recordings(kind)
     shape = SHAPES[kind]()
-    model = train(shape, others, step=4 if quick else 1) if trained else Model.untrained(shape)
-    options = argparse.Namespace(
-        kind=kind, lag=LAG[kind], loss=0.0, seed=1, every=20 if quick else 1
-    )
-    return {
-        **delta.measure(options, data, model),
-        "peers": delta.peers(options, data) if trained else {},
-    }
+    return train(shape, others, step=4 if quick else 1) if trained else Model.untrained(shape)
+
+
+def options_of(kind: str, quick: bool) -> argparse.Namespace:
+    from delta_data import LAG
+
+    return argparse.Namespace(kind=kind, lag=LAG[kind], loss=0.0, seed=1, every=20 if quick else 1)
+
+
+@functools.cache
+def measured(kind: str, trained: bool, quick: bool) -> dict[str, Any]:
+    """What benchmarks/delta.py measures; every snapshot taken is decoded and compared."""
+    from delta_measure import measure
+
+    data, _ = recordings(kind)
+    return measure(options_of(kind, quick), data, model_of(kind, trained, quick))
+
+
+@functools.cache
+def zstd(kind: str, quick: bool) -> dict[str, Any]:
+    """XOR + zstd-3 and ours, in turn on the same snapshots."""
+    from delta_beside import peers
+
+    data, _ = recordings(kind)
+    found = peers(options_of(kind, quick), data, model_of(kind, True, quick), only=[ZSTD])[ZSTD]
+    if "absent" in found:
+        raise Absent(found["absent"])
+    return found
 
 
 def against_goal(name: str, unit: str, ours: float, better: Any = "lower") -> Row:
@@ -96,18 +115,38 @@ def duration(name: str, quick: bool) -> Row:
     return against_goal(name, "us/snapshot", measured(kind, True, quick)[key])
 
 
-def beside_zstd(name: str, quick: bool) -> Row:
-    """Bytes, or the mean time of encoding, beside zstd on the same snapshots."""
+def bytes_beside_zstd(name: str, quick: bool) -> Row:
     kind = name.partition("_")[0]
-    found = measured(kind, True, quick)
-    if ZSTD not in found["peers"]:
-        raise Absent("zstandard is not installed")
-    peer = found["peers"][ZSTD]
-    key = "us" if name.endswith("us_vs_zstd3") else "bytes"
-    ours = found["encode_mean_us"] if key == "us" else found["bytes_per_snapshot"]
     return row_of_values(
-        FAMILY, name, "us/snapshot" if key == "us" else "B/snapshot",
-        ours=ours, peer=ZSTD, peer_value=peer[key], goal=30.0 if key == "us" else 0.3,
+        FAMILY, name, "B/snapshot", ours=measured(kind, True, quick)["bytes_per_snapshot"],
+        peer=ZSTD, peer_value=zstd(kind, quick)["bytes"], goal=0.3,
+    )  # fmt: skip
+
+
+def time_beside_zstd(name: str, quick: bool) -> Row:
+    """The ratio is the median of those of the snapshots, as of ``measure.compare``."""
+    kind, key = name.split("_")[:2]
+    found = zstd(kind, quick)
+    times = Comparison(found[f"ours_{key}_us"], found[f"{key}_us"], found[f"{key}_ratio"])
+    return row(FAMILY, name, "us/snapshot", times, peer=ZSTD, goal=TIMES_ZSTD)
+
+
+def beside_dictionary(name: str, quick: bool) -> Row:
+    """Untrained tables, in sections, beside the smallest of zstd with a dictionary, in sections."""
+    from delta_beside import against_dictionaries, dictionaries
+
+    kind = name.partition("_")[0]
+    data, others = recordings(kind)
+    found = dictionaries(
+        options_of(kind, quick), data, model_of(kind, False, quick), others, timed=False
+    )
+    for peer in found.values():
+        if "absent" in peer:
+            raise Absent(peer["absent"])
+    best = against_dictionaries(measured(kind, False, quick), found)["sections"]
+    return row_of_values(
+        FAMILY, name, "B/snapshot",
+        ours=best["ours"], peer=best["name"], peer_value=best["bytes"], goal=1.0,
     )  # fmt: skip
 
 
@@ -140,10 +179,14 @@ MEASURES: dict[str, Callable[[str, bool], Row]] = {
     "mmo_encode_us": duration,
     "mmo_decode_us": duration,
     "unchanged_fields_per_s": unchanged,
-    "cubes_bytes_vs_zstd3": beside_zstd,
-    "cubes_encode_us_vs_zstd3": beside_zstd,
-    "mmo_bytes_vs_zstd3": beside_zstd,
-    "mmo_encode_us_vs_zstd3": beside_zstd,
+    "cubes_bytes_vs_zstd3": bytes_beside_zstd,
+    "cubes_encode_us_vs_zstd3": time_beside_zstd,
+    "cubes_decode_us_vs_zstd3": time_beside_zstd,
+    "mmo_bytes_vs_zstd3": bytes_beside_zstd,
+    "mmo_encode_us_vs_zstd3": time_beside_zstd,
+    "mmo_decode_us_vs_zstd3": time_beside_zstd,
+    "cubes_untrained_vs_zstd_dict": beside_dictionary,
+    "mmo_untrained_vs_zstd_dict": beside_dictionary,
 }
 
 
