@@ -13,9 +13,10 @@ leaves the headers out, and ``stream_bytes_per_snapshot`` is the whole table in 
 coder, whatever its length. A peer's bytes are one stream without any header; those with a
 dictionary are also cut into sections, as ours and with the same headers. Quoted figures have none.
 
-Times are CPU time of the thread, medians over the snapshots. A peer's ``x`` columns are ours / peer
-to encode and to decode: snapshot by snapshot one after the other, who comes first in turn, and the
-median of these ratios. Ours goes in sections, the peer in one stream; both check nothing twice.
+Times are CPU time of the thread, medians over the snapshots. Each peer has a run of its own with
+ours, snapshot by snapshot in turn; ``x`` is the median of ours / peer to encode and to decode, and
+the ``ours`` beside it was taken there: after a slow peer the cache is cold. Ours goes in sections,
+a peer in one stream. Both start from the same int32 lanes in NumPy and give them back.
 """
 
 from __future__ import annotations

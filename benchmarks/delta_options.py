@@ -46,7 +46,7 @@ def share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 up to, but not, 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to below 1")
     return value
 
 
@@ -98,8 +98,9 @@ def started(description: str | None, arguments: list[str] | None) -> Start:
     data = recording(parser, "--data", options.kind, options.data)
     if not rows_of(options, data):
         parser.error(
-            f"argument --data: {options.data}: none of its {len(data)} snapshots has an acked one "
-            f"to stand on; --lag {options.lag} needs more than {2 * options.lag}"
+            f"argument --data: {options.data}: none of its {len(data)} snapshots has acked ones to "
+            f"stand on with --loss {options.loss}; --lag {options.lag} needs more than "
+            f"{2 * options.lag} snapshots"
         )
     return Start(options, data, *taken_model(parser, options))
 

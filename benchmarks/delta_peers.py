@@ -84,7 +84,8 @@ class Form:
 
 
 def rows_peer(kind: str) -> Peer:
-    """The structs as they are. Their bytes are counted; what is in them plays no part."""
+    """The structs as they are. The floats of a recording are gone, so codes take their place, and
+    times would say nothing: sending it is a copy."""
     size, widths = RAW[kind].itemsize, WIDTHS[kind]
 
     def encode(t: Lanes, *_: Any) -> bytes:
@@ -106,7 +107,7 @@ def rows_peer(kind: str) -> Peer:
             at += n
         return out.view(np.int32)[..., 0]
 
-    return Peer(encode, decode)
+    return Peer(encode, decode, timed=False)
 
 
 def row_bytes(kind: str) -> int:

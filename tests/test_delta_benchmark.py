@@ -157,12 +157,13 @@ def garbage(folder: Path, name: str = "garbage") -> Path:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (lambda _: ["--loss", "1.5"], "argument --loss: '1.5' is not a share from 0 up to"),
-        (lambda _: ["--loss", "nan"], "argument --loss: 'nan' is not a share from 0 up to"),
-        (lambda _: ["--loss", "1"], "argument --loss: '1' is not a share from 0 up to, but not, 1"),
+        (lambda _: ["--loss", "1.5"], "argument --loss: '1.5' is not a share from 0 to below 1"),
+        (lambda _: ["--loss", "nan"], "argument --loss: 'nan' is not a share from 0 to below 1"),
+        (lambda _: ["--loss", "1"], "argument --loss: '1' is not a share from 0 to below 1"),
         (lambda _: ["--lag", "0"], "argument --lag: '0' is not a whole number from 1 to 63"),
         (lambda _: ["--lag", "64"], "argument --lag: '64' is not a whole number from 1 to 63"),
-        (lambda _: ["--lag", "40"], "--lag 40 needs more than 80"),
+        (lambda _: ["--lag", "40"], "its 40 snapshots has acked ones to stand on with --loss 0.0; --lag"),
+        (lambda _: ["--loss", "0.999999"], "with --loss 0.999999; --lag 6 needs more than 12"),
         (lambda _: ["--seed", "-1"], "argument --seed: '-1' is not a whole number from 0 to"),
         (lambda _: ["--every", "0"], "argument --every: '0' is not a whole number from 1 to"),
         (lambda _: ["--dictionary"], "argument --dictionary: needs --train"),
