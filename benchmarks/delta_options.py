@@ -73,7 +73,7 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
     add("--step", type=whole(1, 10**6), default=1, metavar="N",
         help="train on one of so many snapshots; 1")  # fmt: skip
     add("--adaptive", type=whole(0, 255), default=0, metavar="N",
-        help="let each section adapt the tables, which count as N decisions; 0: frozen")  # fmt: skip
+        help="let each section adapt the tables, which count as N decisions; 0")  # fmt: skip
     add("--dictionary", action="store_true",
         help="also zstd with dictionaries of the --train recordings: some minutes")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="also write all that was measured")

@@ -69,18 +69,19 @@ def main() -> None:
     for number, shape in enumerate(SHAPES):
         model = Model.untrained(shape)
         digest.update(model.probabilities.astype("<u2").tobytes())
-        if number:
-            model = Model(shape, model.probabilities, Heading(-1, 12345, (900, 4000)))
-        both = model.coder(CAPACITY)
-        for seed in range(3):
-            worlds = steps(seed, shape)
-            for t in range(2, len(worlds)):
-                a, b = worlds[t - 1], worlds[t - 2] if t % 3 else None
-                data = both.encode(worlds[t], a, b, 1 + t % 2, 1, slots, 1 << 16)
-                out = np.zeros_like(a)
-                both.decode(data, out, a, b, 1 + t % 2, 1, slots)
-                assert np.array_equal(out, worlds[t])
-                digest.update(data)
+        heading = Heading(-1, 12345, (900, 4000)) if number else None
+        for adaptive in (0, 8):
+            model = Model(shape, model.probabilities, heading, adaptive=adaptive)
+            both = model.coder(CAPACITY)
+            for seed in range(3):
+                worlds = steps(seed, shape)
+                for t in range(2, len(worlds)):
+                    a, b = worlds[t - 1], worlds[t - 2] if t % 3 else None
+                    data = both.encode(worlds[t], a, b, 1 + t % 2, 1, slots, 1 << 16)
+                    out = np.zeros_like(a)
+                    both.decode(data, out, a, b, 1 + t % 2, 1, slots)
+                    assert np.array_equal(out, worlds[t])
+                    digest.update(data)
     print(coder.__file__, motion.__file__, digest.hexdigest())
 
 

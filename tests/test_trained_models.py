@@ -19,17 +19,17 @@ def model(name: str, seed: int, schema: type[nc.Schema] = Rock) -> Model:
     untrained = Model.untrained(shape).probabilities.astype(np.int64)
     noise = np.random.default_rng(seed).integers(-5000, 5000, len(untrained))
     table = np.clip(untrained + noise, LEAST, MOST).astype(np.uint16)
-    return Model(shape, table, name=name)
+    return Model(shape, table, name=name, adaptive=8 * (seed == 3))
 
 
-OURS, THEIRS = model("ours", 1), model("theirs", 2)
+OURS, THEIRS, ADAPTIVE = model("ours", 1), model("theirs", 2), model("ours, adaptive", 3)
 
 
 @pytest.fixture
 def game(tmp_path: Path) -> Iterator[Game]:
     path = tmp_path / "rocks.model"
     path.write_bytes(OURS.to_bytes())
-    made = Game(tables={Rock: [path]})
+    made = Game(tables={Rock: [path, ADAPTIVE]})
     made.others[Rock].spawn_many(20)
     yield made
     made.server.close()
@@ -39,13 +39,14 @@ def grow(game: Game) -> None:
     game.others[Rock].size[:] = (game.others[Rock].size + 1) % 10
 
 
+@pytest.mark.parametrize("common", [OURS, ADAPTIVE], ids=lambda model: model.name)
 def test_the_model_is_agreed_on_and_the_worlds_are_equal(
-    game: Game, caplog: pytest.LogCaptureFixture
+    game: Game, caplog: pytest.LogCaptureFixture, common: Model
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="netcode"):
-        client = game.connect(tables=[Ship, Rock], models={Rock: [THEIRS, OURS.to_bytes()]})
+        client = game.connect(tables=[Ship, Rock], models={Rock: [THEIRS, common.to_bytes()]})
     assert not caplog.records
-    assert client.models == {Ship: "", Rock: "ours"}
+    assert client.models == {Ship: "", Rock: common.name}
     game.run(1.0, client, held=Input(thrust=True), each=lambda: grow(game))
     assert client.tick > 20
     assert client.world_hash(client.tick) == game.server.world_hash(client.tick)
@@ -61,10 +62,11 @@ def test_without_one_in_common_both_ends_say_so(
         client = game.connect(tables=[Ship, Rock], models=models)
     lines = [each.getMessage() for each in caplog.records]
     theirs = f"'theirs' ({THEIRS.hash:016x})" if models else "none"
-    ours = f"'ours' ({OURS.hash:016x})"
+    ours = ", ".join(f"{each.name!r} ({each.hash:016x})" for each in (OURS, ADAPTIVE))
     assert len(lines) == 2  # one of each end
     assert f"table Rock: the client has {theirs}, the server {ours}" in lines[0]
-    assert f"table Rock: this client has {theirs}, the server {ours}" in lines[1]
+    first = f"'ours' ({OURS.hash:016x})"  # the one that the client should get
+    assert f"table Rock: this client has {theirs}, the server {first}" in lines[1]
     assert client.models == {Ship: "", Rock: ""}
     game.run(0.5, client, each=lambda: grow(game))
     assert client.world_hash(client.tick) == game.server.world_hash(client.tick)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from netcode.cli.output import OK, CommandError, show
+from netcode.cli.output import OK, USAGE, CommandError, show
 from netcode.cli.recorded import Bar, lives_of, load_schema, load_track
 from netcode.delta.model import ADAPTIVE_TRAINED, ADAPTIVE_UNTRAINED, Model
 from netcode.delta.shape import Shape
 from netcode.delta.train import train
 from netcode.errors import ConfigError
+from netcode.replication import Track
 
 __all__ = ["add_train_options", "train_command"]
 
@@ -46,25 +48,25 @@ def train_command(options: Namespace) -> int:
     """Train on recordings; the same recordings, in the same order, give the same file."""
     schema = load_schema(options.schema)
     if options.step < 1:
-        raise CommandError(f"--step is {options.step}; 1 or more", 2)
+        raise CommandError(f"--step is {options.step}; 1 or more", USAGE)
+    adaptive = options.adaptive
+    if adaptive == -1:
+        adaptive = ADAPTIVE_TRAINED if options.recordings else ADAPTIVE_UNTRAINED
+    if not 0 <= adaptive <= 255:
+        raise CommandError(f"--adaptive is {adaptive}; 1 to 255", USAGE)
+    if not options.recordings and not adaptive:
+        raise CommandError(
+            "no RECORDING: without one, only --adaptive gives more than no model does", USAGE
+        )
     tracks = [load_track(path, None, schema) for path in options.recordings]
-    if len({track.table.capacity for track in tracks}) > 1:
-        raise CommandError("the recordings have tables of different capacities")
-    if max(len(track.ticks) for track in tracks) <= 2 * LAGS[0]:
+    if tracks and max(len(track.ticks) for track in tracks) <= 2 * LAGS[0]:
         raise CommandError("the recordings are too short to learn from")
+    name = options.name or schema.__name__
     try:
         shape = Shape.of(schema)
-        bar = Bar("training")
-        model = train(
-            shape,
-            [np.ascontiguousarray(track.lanes) for track in tracks],
-            LAGS,
-            lives=[lives_of(track) for track in tracks],
-            step=options.step,
-            name=options.name or schema.__name__,
-            progress=bar,
-        )
-        bar(1.0)
+        model = trained(shape, tracks, options.step, name, adaptive) if tracks else (
+            Model.untrained(shape, name, adaptive)
+        )  # fmt: skip
         data = model.to_bytes()
     except ConfigError as error:
         raise CommandError(str(error)) from None
@@ -79,8 +81,26 @@ def train_command(options: Namespace) -> int:
             "hash": f"{model.hash:016x}",
             "file": str(options.out),
             "bytes": len(data),
+            "adaptive": model.adaptive,
             "snapshots": sum(len(track.ticks) for track in tracks),
         },
         as_json=options.json,
     )
     return OK
+
+
+def trained(shape: Shape, tracks: Sequence[Track], step: int, name: str, adaptive: int) -> Model:
+    """The model of some recordings, with a bar while it is made."""
+    bar = Bar("training")
+    model = train(
+        shape,
+        [np.ascontiguousarray(track.lanes) for track in tracks],
+        LAGS,
+        lives=[lives_of(track) for track in tracks],
+        step=step,
+        name=name,
+        adaptive=adaptive,
+        progress=bar,
+    )
+    bar(1.0)
+    return model

@@ -9,6 +9,7 @@ Rooms, each using only those above it:
 
 The value coder, a section's changes against two baselines, in its own rooms:
 
+    adaptive    probabilities that follow what a section brings
     rangecoder  binary decisions to bytes and back
     integer     logarithms, roots and quaternions that both ends compute alike
     contexts    residuals as decisions

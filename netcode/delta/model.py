@@ -19,7 +19,15 @@ from netcode.delta.tables import LEAST, MOST, default_probabilities
 from netcode.delta.tokens import residual_tokens
 from netcode.errors import ConfigError
 
-__all__ = ["ADAPTIVE_TRAINED", "ADAPTIVE_UNTRAINED", "MODEL_VERSION", "Heading", "Model", "shape_hash", "untrained_for"]
+__all__ = [
+    "ADAPTIVE_TRAINED",
+    "ADAPTIVE_UNTRAINED",
+    "MODEL_VERSION",
+    "Heading",
+    "Model",
+    "shape_hash",
+    "untrained_for",
+]
 
 MODEL_VERSION = 3
 """Changes whenever contexts or predictions change: an old file must not decode with a new coder."""

@@ -91,9 +91,11 @@ def case(shape, seed, capacity, share, size):
     slots = np.flatnonzero(rng.random(capacity) < (1.0 if seed % 3 else 0.6)).astype(np.uint16)
     if not slots.size:
         slots = np.array([capacity - 1], dtype=np.uint16)
-    model = Model.untrained(shape)
+    heading = None
     if shape.roles[2] >= 0 and seed % 5:
-        model = Model(shape, model.probabilities, Heading(1 - seed % 2 * 2, seed, (300, 4000)))
+        heading = Heading(1 - seed % 2 * 2, seed, (300, 4000))
+    adaptive = (0, 0, 1, 8, 255)[seed % 7 % 5]
+    model = Model(shape, Model.untrained(shape).probabilities, heading, adaptive=adaptive)
     return lanes(t), lanes(a), lanes(b), slots, model
 
 
@@ -248,6 +250,10 @@ def test_models_come_back_from_their_file():
     assert again.hash == model.hash
     assert again.heading == model.heading
     assert np.array_equal(again.probabilities, model.probabilities)
+    adaptive = Model(shape, model.probabilities, model.heading, adaptive=8)
+    again = Model.from_bytes(adaptive.to_bytes(), shape)
+    assert (again.adaptive, again.hash) == (8, adaptive.hash)
+    assert again.hash != model.hash
     for bad in (b"", model.to_bytes()[:-9], b"x" + model.to_bytes()):
         with pytest.raises(ConfigError):
             Model.from_bytes(bad, shape)

@@ -94,7 +94,8 @@ def random_model(rng: np.random.Generator, shape: Shape) -> Model:
     if shape.roles[2] >= 0 and rng.random() < 0.7:
         speeds = tuple(sorted(int(speed) for speed in rng.integers(1, 1 << 20, 5)))
         heading = Heading(1 - 2 * int(rng.integers(2)), int(rng.integers(65536)), speeds)
-    return Model(shape, probabilities, heading)
+    adaptive = int(rng.integers(1, 256)) if rng.random() < 0.3 else 0
+    return Model(shape, probabilities, heading, adaptive=adaptive)
 
 
 def largest(shape: Shape) -> Any:
