@@ -162,7 +162,7 @@ def garbage(folder: Path, name: str = "garbage") -> Path:
         (lambda _: ["--loss", "1"], "argument --loss: '1' is not a share from 0 to below 1"),
         (lambda _: ["--lag", "0"], "argument --lag: '0' is not a whole number from 1 to 63"),
         (lambda _: ["--lag", "64"], "argument --lag: '64' is not a whole number from 1 to 63"),
-        (lambda _: ["--lag", "40"], "its 40 snapshots has acked ones to stand on with --loss 0.0; --lag"),
+        (lambda _: ["--lag", "40"], "none of its 40 snapshots has acked ones to stand on with"),
         (lambda _: ["--loss", "0.999999"], "with --loss 0.999999; --lag 6 needs more than 12"),
         (lambda _: ["--seed", "-1"], "argument --seed: '-1' is not a whole number from 0 to"),
         (lambda _: ["--every", "0"], "argument --every: '0' is not a whole number from 1 to"),
