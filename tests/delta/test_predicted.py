@@ -59,7 +59,7 @@ def world(
     kinds=KINDS,
     capacity=st.sampled_from([1, 2, 40, 1000, 65_536]),
     seed=st.integers(0, 2**32 - 1),
-    gaps=st.tuples(st.integers(1, 31), st.integers(1, 31)),
+    gaps=st.tuples(st.integers(1, 23), st.integers(1, 40)),
     start=st.integers(0, 70_000),
     named=st.booleans(),
 )
