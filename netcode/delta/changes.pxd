@@ -30,6 +30,7 @@ cdef struct section_coder:
     pace pace
     range_coder c
     uint32_t moving        # whether the entity's course moved from B to A
+    uint32_t reached       # of n entities, about so many are coded when it is given up
     bint bad
     uint64_t *entity_costs  # [capacity] when counting: 1/65536 bits, added
     uint64_t group_costs[SHAPE_GROUPS]

@@ -472,6 +472,7 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
         code_body(s, at, m.bodies[at].index)
         charge(s, m.bodies[at].index, cost)
         if hopeless(s):
+            s.reached = <uint32_t>(<uint64_t>s.n * <uint32_t>at // <uint32_t>m.n)
             return
     for at in range(m.n):
         if m.bodies[at].changed:
@@ -504,6 +505,7 @@ cdef void run_plain(section_coder *s) noexcept nogil:
         if code(&s.c, context, s.differs[i] != 0):
             code_groups(s, i, s.slots[i], NULL)
             if hopeless(s):
+                s.reached = i
                 return
         charge(s, i, cost)
 
@@ -511,6 +513,7 @@ cdef void run_plain(section_coder *s) noexcept nogil:
 cdef int64_t section_run(section_coder *s) noexcept nogil:
     """Code the section; bytes written (encoder), 0, or a reason."""
     s.bad = False
+    s.reached = s.n
     s.pace.den = s.m.den
     s.pace.ahead = (<int64_t>s.m.num << 16) // s.m.den
     s.pace.per_tick = 65536 // s.m.den + (65536 % s.m.den != 0)

@@ -198,6 +198,7 @@ def encode_sections(
     cdef uint16_t[::1] wanted
     cdef uint32_t start = 0
     cdef uint32_t taken = 0
+    cdef uint32_t likely = 0
     cdef uint32_t size
     cdef uint32_t count
     cdef uint8_t table_id = table
@@ -228,7 +229,7 @@ def encode_sections(
             if base != NULL and s != NULL:
                 size = predicted_encode(
                     s, &history.layout.c, table_id, now, base, second, &wanted[start],
-                    count - start, out, &taken
+                    count - start, out, &taken, &likely
                 )
             if size == 0:
                 size = section_encode(

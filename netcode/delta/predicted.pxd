@@ -42,6 +42,7 @@ cdef uint32_t predicted_encode(
     uint32_t count,
     uint8_t *out,
     uint32_t *taken,
+    uint32_t *likely,
 ) noexcept nogil
 cdef int predicted_decode(
     section_columns *columns, held_table *held, const section_header *header, int32_t tick,

@@ -39,7 +39,7 @@ __all__ = ["Columns"]
 
 cdef enum:
     RICE_LIMIT = 16        # parameters 0 to 15
-    FIRST_TRY = 512        # entities that are tried first
+    FILL = 15              # sixteenths of what seems to fit that are tried
 
 
 cdef uint32_t best_rice(const uint16_t *slots, uint32_t n) noexcept nogil:
@@ -116,20 +116,19 @@ cdef uint32_t predicted_encode(
     uint32_t count,
     uint8_t *out,
     uint32_t *taken,
+    uint32_t *likely,
 ) noexcept nogil:
     """Encode the first slots that fit one section; return its bytes and how many were ``taken``,
     0 when not even one fits.
 
-    ``taken`` says how many went into the section before, 0 for the first. ``slots`` rise, and
-    each lives the same life, under the same owner, in all snapshots; ``older`` may be NULL.
+    ``likely`` says how many may fit, 0 for the first section of some slots, and then how many of
+    those may that come next. ``slots`` rise, and each lives the same life, under the same owner, in all snapshots; ``older`` may be NULL.
     ``out`` has SECTION_MAX_BYTES. The index in the header is 0: whoever sends it sets it.
     """
     cdef section_header header
-    cdef uint32_t n = FIRST_TRY
+    cdef uint32_t n = likely[0] if likely[0] else SECTION_MAX_PREDICTED
+    cdef uint32_t most
     cdef int64_t size
-    cdef bint first = taken[0] == 0
-    if not first:
-        n = taken[0] + taken[0] // 8 + 1
     n = min(n, count, <uint32_t>SECTION_MAX_PREDICTED)
     header.table = table
     header.tick = <uint16_t>now.tick
@@ -152,9 +151,18 @@ cdef uint32_t predicted_encode(
         size = section_run(s)
         if size >= 0:
             break
-        n = n // 2 if first else n - n // 8 - 1
+        # a large slot set alone may fill it, so that nothing was reached
+        most = max(s.reached * FILL // 16, n // 4)
+        n = min(most, n - 1)
     taken[0] = n
-    return header.size + <uint32_t>size if n else 0
+    if not n:
+        return 0
+    size += header.size
+    likely[0] = <uint32_t>min(
+        <uint64_t>n * SECTION_MAX_BYTES // <uint64_t>size * FILL // 16 + 1,
+        <uint64_t>SECTION_MAX_PREDICTED,
+    )
+    return <uint32_t>size
 
 
 cdef int gather(

@@ -160,6 +160,7 @@ cdef const section_group *cache_sections(
     cdef uint32_t at
     cdef uint32_t start = 0
     cdef uint32_t taken = 0
+    cdef uint32_t likely = 0
     cdef uint32_t size
     cdef section_group *group
     if grow_groups(cache):
@@ -198,7 +199,7 @@ cdef const section_group *cache_sections(
         if base != NULL and coder != NULL:
             size = predicted_encode(
                 coder, layout, table, now, base, older, slots + start, count - start, buffer,
-                &taken
+                &taken, &likely
             )
         if size == 0:
             size = section_encode(
