@@ -29,6 +29,7 @@ The value coder, a section's changes against two baselines, in its own rooms:
 
 Sections, plain and predicted:
 
+    slotset    which slots, by gaps or as runs
     predicted  slot set and changes in one run of the coder, both ways
     encoder    snapshots to sections
     decoder    sections to held states

@@ -16,13 +16,7 @@ from netcode.delta.held cimport (
     held_at,
     held_reserve,
 )
-from netcode.delta.rangecoder cimport (
-    CODER_DECODE,
-    code_raw,
-    coder_read,
-    coder_write,
-    range_coder,
-)
+from netcode.delta.rangecoder cimport coder_read, coder_write
 from netcode.delta.section cimport (
     SECTION_CODE,
     SECTION_MAX_BYTES,
@@ -30,79 +24,15 @@ from netcode.delta.section cimport (
     SECTION_MISSING,
     SECTION_NO_MEMORY,
     SECTION_OK,
-    SECTION_RICE_BITS,
     SECTION_SLOTS,
     section_put_header,
 )
+from netcode.delta.slotset cimport code_slots
 
 __all__ = ["Columns"]
 
 cdef enum:
-    RICE_LIMIT = 16        # parameters 0 to 15
     FILL = 15              # sixteenths of what seems to fit that are tried
-
-
-cdef uint32_t best_rice(const uint16_t *slots, uint32_t n) noexcept nogil:
-    """The parameter that codes the gaps in the fewest bits."""
-    cdef uint64_t cost[RICE_LIMIT]
-    cdef uint32_t i, gap
-    cdef uint32_t best = 0
-    cdef uint32_t k = 0
-    for k in range(RICE_LIMIT):
-        cost[k] = 0
-    for i in range(1, n):
-        gap = slots[i] - slots[i - 1] - 1
-        for k in range(RICE_LIMIT):
-            cost[k] += (gap >> k) + 1 + k
-    for k in range(1, RICE_LIMIT):
-        if cost[k] < cost[best]:
-            best = k
-    return best
-
-
-cdef uint32_t code_gap(
-    range_coder *c, uint32_t gap, uint32_t k, uint32_t limit
-) noexcept nogil:
-    """Code one gap, below ``limit``; in the decoder ``limit`` or more for one that is not."""
-    cdef uint32_t high = gap >> k
-    cdef uint32_t most = limit >> k
-    cdef uint32_t n = 0
-    cdef uint32_t _
-    if c.mode == CODER_DECODE:
-        while code_raw(c, 0, 1) == 0:
-            n += 1
-            if n > most:
-                return limit
-        return n << k | code_raw(c, 0, <int>k)
-    for _ in range(high):
-        code_raw(c, 0, 1)  # one by one: the coder rounds differently when it takes several
-    code_raw(c, 1, 1)
-    code_raw(c, gap & ((<uint32_t>1 << k) - 1), <int>k)
-    return gap
-
-
-cdef uint32_t code_slots(
-    range_coder *c, const lane_layout *layout, uint16_t *slots, uint32_t n, uint32_t room
-) noexcept nogil:
-    """Code the slot set; its length, 0 for one that no table of this layout has (decoder)."""
-    cdef uint32_t width = layout.slot_bits
-    cdef uint32_t slot, i, gap
-    cdef uint32_t k = 0
-    if c.mode != CODER_DECODE:
-        k = best_rice(slots, n)
-    k = code_raw(c, k, SECTION_RICE_BITS)
-    n = code_raw(c, n - 1, <int>width) + 1
-    slot = code_raw(c, slots[0], <int>width)
-    if n > room or slot >= layout.capacity:
-        return 0
-    slots[0] = <uint16_t>slot
-    for i in range(1, n):
-        gap = code_gap(c, <uint32_t>slots[i] - slot - 1, k, layout.capacity)
-        if gap >= layout.capacity - slot - 1:
-            return 0
-        slot += gap + 1
-        slots[i] = <uint16_t>slot
-    return n
 
 
 cdef uint32_t predicted_encode(

@@ -18,8 +18,9 @@ Layout, multi-byte numbers little-endian, bit fields least significant bit first
 
 A plain row of a full state is coded against all-zero codes, any other against A's codes.
 
-A predicted body is one run of the range coder: the same slot set as even decisions (numbers high
-bit first), then the changes, see changes.pyx. No body ends in a zero byte; it may be empty.
+A predicted body is one run of the range coder: the slot set as even decisions (numbers high bit
+first), see slotset.pxd, then the changes, see changes.pyx. No body ends in a zero byte; it may be
+empty.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -87,6 +87,42 @@ def test_what_is_decoded_was_encoded(
     assert state_of(held, ticks[1]) == states[1]
 
 
+@st.composite
+def slot_sets(draw: Any) -> tuple[int, list[int]]:
+    """A capacity, and slots of it: runs and gaps of any length between them."""
+    slots, at = [], draw(st.integers(0, 300))
+    for _ in range(draw(st.integers(1, 12))):
+        length = draw(st.one_of(st.integers(1, 3), st.integers(1, 80)))
+        slots += range(at, at + length)
+        at += length + draw(st.one_of(st.integers(1, 3), st.integers(1, 500)))
+    return at + draw(st.integers(0, 3)), slots
+
+
+@settings(deadline=None, max_examples=100)
+@given(slot_sets())
+def test_every_slot_set_comes_back_and_ends_where_it_should(drawn: tuple[int, list[int]]) -> None:
+    capacity, slots = drawn
+    states: list[State] = [{slot: Row(1, None, (500, 7, 1, 0)) for slot in slots}] * 2
+    model, history, held, decoder = world(SMALL, capacity, states, [1, 2])
+    assert model is not None
+    sections = encode_sections(history, slots, baseline=1, coder=model.coder(capacity, 1024))
+    assert [slot for _, part in sections for slot in part.tolist()] == slots
+    for data, part in sections:
+        assert predicted_slots(capacity, data) == (1, 0, part.tolist())
+        assert decoder.receive(data, 1) == (2, part.tolist())
+    assert state_of(held, 2) == states[1]
+
+
+def test_a_whole_table_names_its_slots_in_a_few_bytes() -> None:
+    states: list[State] = [{slot: Row(1, None, (500, 7, 1, 0)) for slot in range(900)}] * 2
+    model, history, _, _ = world(SMALL, 1000, states, [1, 2])
+    assert model is not None
+    ((data, _),) = encode_sections(
+        history, range(900), baseline=1, coder=model.coder(1000, 1024)
+    )
+    assert len(data) <= 12  # 900 would take 113 bytes more by their gaps
+
+
 SMALL = lane_schema([[10], [12], [3], [1]], [1000, 4095, 5, 1])
 BIG = lane_schema([[16], [16], [9]], kinds=("quantized", "quantized", "angle"))
 

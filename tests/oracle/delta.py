@@ -179,14 +179,24 @@ def predicted_slots(capacity: int, data: bytes) -> tuple[int, int, list[int]]:
     assert data[4] & 64
     older = data[HEADER] if data[4] & 128 else 0
     r = RangeIn(data[HEADER + (older > 0) :])
-    k = r.get(4)
     count = r.get(slot_bits(capacity)) + 1
     slots = [r.get(slot_bits(capacity))]
-    while len(slots) < count:
-        gap = 0
+
+    def rice(k: int) -> int:
+        high = 0
         while not r.get(1):
-            gap += 1
-        slots.append(slots[-1] + 1 + (gap << k | r.get(k)))
+            high += 1
+        return high << k | r.get(k)
+
+    runs, k = (r.get(1), r.get(4)) if count > 1 else (0, 0)
+    length = r.get(4) if runs else 0
+    while runs:
+        slots += range(slots[-1] + 1, slots[-1] + 1 + rice(length))
+        if len(slots) == count:
+            break
+        slots.append(slots[-1] + 2 + rice(k))
+    while len(slots) < count:
+        slots.append(slots[-1] + 1 + rice(k))
     return data[4] & 63, older, slots
 
 
