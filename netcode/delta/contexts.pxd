@@ -12,6 +12,8 @@ from netcode.delta.integer cimport absolute, log_eighths, top_bit
 from netcode.delta.rangecoder cimport (
     CODER_COUNT,
     CODER_DECODE,
+    CODER_ENCODE,
+    CODER_LONG,
     TOKEN_ROW,
     TOKENS,
     code,
@@ -166,10 +168,10 @@ cdef inline int64_t code_residual(
     """
     cdef uint64_t magnitude = <uint64_t>absolute(value)
     cdef int token = TOKENS - 1
-    if c.special:
-        return code_decisions(c, base, value, fraction)
-    if c.mode != CODER_DECODE:
+    if c.way == CODER_ENCODE:
         token = residual_token(magnitude, value < 0)
+    elif c.way == CODER_LONG:
+        return code_decisions(c, base, value, fraction)
     token = code_token(c, c.tokens + (base // NODES * 4 + fraction) * TOKEN_ROW, token)
     if token == TOKENS - 1:
         return 0

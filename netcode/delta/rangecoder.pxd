@@ -20,6 +20,7 @@ cdef enum:
     CODER_ENCODE = 0
     CODER_DECODE = 1
     CODER_COUNT = 2        # training: counts decisions, writes nothing
+    CODER_LONG = 3         # the way of a decision that is counted or adapts
 
 cdef enum:
     RANGE_TOP = 0x1000000  # a byte moves when the range falls below
@@ -29,7 +30,7 @@ cdef enum:
 
 cdef struct range_coder:
     int mode
-    bint special           # counts, or adapts: decisions take the long way
+    int way                # the mode, or CODER_LONG
     uint32_t range
     uint32_t low           # decoder too: for the check of the end
     uint32_t code          # decoder: distance of the code string above low
@@ -48,7 +49,7 @@ cdef struct range_coder:
 
 cdef inline void coder_open(range_coder *c) noexcept nogil:
     """Begin a section, after the mode is set."""
-    c.special = c.mode == CODER_COUNT or c.adaptive.cells != NULL
+    c.way = CODER_LONG if c.mode == CODER_COUNT or c.adaptive.cells != NULL else c.mode
     adaptive_open(&c.adaptive)
 
 
@@ -144,7 +145,7 @@ cdef inline int decide(range_coder *c, uint32_t p, int bit) noexcept nogil:
     return bit
 
 
-cdef inline int code_special(range_coder *c, uint32_t context, int bit) noexcept nogil:
+cdef inline int code_long(range_coder *c, uint32_t context, int bit) noexcept nogil:
     """The long way: count, adapt, or both."""
     cdef uint32_t p = c.p[context]
     cdef adaptive_cell *cell = NULL
@@ -163,9 +164,17 @@ cdef inline int code_special(range_coder *c, uint32_t context, int bit) noexcept
 
 cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
     """Code one decision; in the decoder ``bit`` is ignored. Returns the decision."""
-    if c.special:
-        return code_special(c, context, bit)
-    return decide(c, c.p[context], bit)
+    cdef uint32_t bound = <uint32_t>((<uint64_t>c.range * c.p[context]) >> 16)
+    # one test for the encoder, whether there are other ways or not
+    if c.way != CODER_ENCODE:
+        if c.way == CODER_LONG:
+            return code_long(c, context, bit)
+        bit = c.code >= bound
+    if bit:
+        take(c, bound, c.range - bound)
+    else:
+        take(c, 0, bound)
+    return bit
 
 
 cdef inline int code_token(range_coder *c, const int16_t *row, int token) noexcept nogil:
@@ -202,15 +211,15 @@ cdef inline uint32_t code_raw(range_coder *c, uint32_t value, int bits) noexcept
     cdef uint32_t result = 0
     cdef uint32_t unit, part
     cdef int step
-    if c.mode == CODER_COUNT:
-        c.cost += <uint64_t>bits << 16
-        return value
     while bits:
         step = bits if bits < 12 else 12
         bits -= step
         unit = c.range >> step
         part = value >> bits & ((<uint32_t>1 << step) - 1)
-        if c.mode == CODER_DECODE:
+        if c.mode != CODER_ENCODE:
+            if c.mode == CODER_COUNT:
+                c.cost += <uint64_t>(bits + step) << 16
+                return value
             part = c.code // unit
             if part >> step:
                 part = (<uint32_t>1 << step) - 1

@@ -338,3 +338,25 @@ def test_rare_values_are_counted_as_tokens():
     assert min(off) > -12
     assert max(off) < 10 + 0.002 * coder.bits
     assert 0 < np.mean(off) < 8
+
+
+@given(worlds, st.booleans())
+@settings(max_examples=60, deadline=None, phases=PHASES)
+def test_coding_does_not_touch_the_account_nor_the_account_the_coding(drawn, has_b):
+    t, a, b, slots, model = case(*drawn)
+    given = t, a, b if has_b else None, 2, 3, slots
+    fresh, used = model.coder(t.shape[1]), model.coder(t.shape[1])
+    used.count(*given)
+    said = used.bits, used.group_bits, used.entity_bits.tolist(), used.counts.tolist()
+    data = fresh.encode(*given, LIMIT)
+    for coder in (used, fresh):
+        assert coder.encode(*given, LIMIT) == data
+        out = a.copy()
+        coder.decode(data, out, *given[1:])
+        assert np.array_equal(out[:, slots], t[:, slots])
+    assert said == (used.bits, used.group_bits, used.entity_bits.tolist(), used.counts.tolist())
+    # what only coded has no account at all
+    assert fresh.bits == 0
+    assert not any(fresh.group_bits)
+    assert not fresh.entity_bits.any()
+    assert not fresh.counts.any()
