@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from netcode.delta import Layout
 from netcode.delta.model import Model
+from netcode.delta.predicted import slot_set_bits
 from netcode.delta.section import HISTORY_TICKS, SECTION_MAX_PREDICTED
 from netcode.replication import Track
 from netcode.schema.program import Lane
@@ -124,14 +125,11 @@ class Split:
         """
         flags = data[4]
         header = 8 * (6 if flags & WITH_OLDER else 5)
-        gaps = np.diff(slots) - 1
-        rice = (gaps >> RICE) + 1 + RICE
-        chosen = rice[rice.sum(1).argmin()]
-        self.plain[slots[1:]] += chosen
-        self.plain[slots[0]] += self.slot_bits
+        together, each = self.slots_of(slots, bool(flags & PREDICTED))
+        self.plain[slots] += each
         before = self.row.sum()
         self.put(HEADERS, header)
-        self.put(SLOTS, RICE_BITS + 2 * self.slot_bits + int(chosen.sum()))
+        self.put(SLOTS, together + float(each.sum()))
         if flags & PREDICTED:
             self.predicted(slots, flags & NEAREST, a, data[5] if b is not None else 1, b)
         elif flags & NEAREST:
@@ -140,7 +138,18 @@ class Split:
             self.full(slots, fresh)
         rounding = 8 * len(data) - (self.row.sum() - before)
         self.put(ENDS, rounding)
-        self.shared += header + RICE_BITS + self.slot_bits + rounding
+        self.shared += header + together + rounding
+
+    def slots_of(
+        self, slots: npt.NDArray[np.int64], predicted: bool
+    ) -> tuple[int, npt.NDArray[np.float64]]:
+        """Bits of a slot set: what all share, and what each slot takes."""
+        if predicted:
+            bits = slot_set_bits(self.layout, slots.astype(np.uint16)) - self.slot_bits
+            return self.slot_bits, np.full(slots.size, bits / slots.size)
+        rice = ((np.diff(slots) - 1) >> RICE) + 1 + RICE
+        each = np.array([self.slot_bits, *rice[rice.sum(1).argmin()]], np.float64)
+        return RICE_BITS + self.slot_bits, each
 
     def predicted(
         self, slots: npt.NDArray[np.int64], num: int, a: int, den: int, b: int | None

@@ -1,8 +1,14 @@
 from typing import final
 
-from netcode.delta.coder import SectionCoder
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Columns"]
+from netcode.delta.coder import SectionCoder
+from netcode.delta.layout import Layout
+
+__all__ = ["Columns", "slot_set_bits"]
+
+def slot_set_bits(layout: Layout, slots: npt.NDArray[np.uint16]) -> int: ...
 
 @final
 class Columns:

@@ -7,6 +7,7 @@ side by side; the coder does not look at slot numbers, so both compute the same.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from netcode.delta.changes cimport section_coder, section_run
 from netcode.delta.held cimport (
@@ -16,7 +17,8 @@ from netcode.delta.held cimport (
     held_at,
     held_reserve,
 )
-from netcode.delta.rangecoder cimport coder_read, coder_write
+from netcode.delta.layout cimport Layout
+from netcode.delta.rangecoder cimport coder_count, coder_read, coder_write, range_coder
 from netcode.delta.section cimport (
     SECTION_CODE,
     SECTION_MAX_BYTES,
@@ -29,7 +31,7 @@ from netcode.delta.section cimport (
 )
 from netcode.delta.slotset cimport code_slots
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "slot_set_bits"]
 
 cdef enum:
     FILL = 15              # sixteenths of what seems to fit that are tried
@@ -156,6 +158,26 @@ cdef int predicted_decode(
         if held_reserve(held, rows.slots[i]):
             return SECTION_NO_MEMORY
     return SECTION_OK
+
+
+def slot_set_bits(Layout layout not None, uint16_t[::1] slots not None):
+    """Bits that slots take in a predicted section of a table.
+
+    Raises:
+        ValueError: there are none, they do not rise, or not all are slots of the table.
+    """
+    cdef range_coder c
+    cdef Py_ssize_t i
+    cdef Py_ssize_t n = slots.shape[0]
+    if n == 0 or slots[n - 1] >= layout.c.capacity:
+        raise ValueError(f"{n} slots; at least one, and all below {layout.capacity}")
+    for i in range(1, n):
+        if slots[i] <= slots[i - 1]:
+            raise ValueError(f"slot {slots[i]} comes after slot {slots[i - 1]}; slots must rise")
+    memset(&c, 0, sizeof(c))
+    coder_count(&c)
+    code_slots(&c, &layout.c, &slots[0], <uint32_t>n, <uint32_t>n)
+    return c.cost >> 16
 
 
 @cython.final

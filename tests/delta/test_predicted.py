@@ -117,9 +117,7 @@ def test_a_whole_table_names_its_slots_in_a_few_bytes() -> None:
     states: list[State] = [{slot: Row(1, None, (500, 7, 1, 0)) for slot in range(900)}] * 2
     model, history, _, _ = world(SMALL, 1000, states, [1, 2])
     assert model is not None
-    ((data, _),) = encode_sections(
-        history, range(900), baseline=1, coder=model.coder(1000, 1024)
-    )
+    ((data, _),) = encode_sections(history, range(900), baseline=1, coder=model.coder(1000, 1024))
     assert len(data) <= 12  # 900 would take 113 bytes more by their gaps
 
 
