@@ -10,8 +10,10 @@ sections of at most 1,100 bytes that can each be decoded alone: what the coder w
 range (4 bytes, where a table does not fit one section), and a header of 5: table (1), low bits of
 the tick (2), how far A lies before it (1) and B before A (1). ``payload_bytes_per_snapshot``
 leaves the headers out, and ``stream_bytes_per_snapshot`` is the whole table in one run of the
-coder, whatever its length. A peer's bytes are one stream without any header; those with a
-dictionary are also cut into sections, as ours and with the same headers. Quoted figures have none.
+coder, whatever its length; ``wire_bytes_per_snapshot`` are the sections that a server sends, with
+slot sets, the index of each, and cut as it cuts them. A peer's bytes are one stream without any
+header; those with a dictionary are also cut into sections, as ours and with the same headers.
+Quoted figures have none.
 
 Times are CPU time of the thread, medians over the snapshots. Each peer has a run of its own with
 ours, snapshot by snapshot in turn; ``x`` is the median of ours / peer to encode and to decode, and
@@ -41,7 +43,8 @@ def print_table(result: dict[str, Any]) -> None:
     print(
         f"{result['kind']} {result['data']}: {ours:.1f} bytes a snapshot in sections, "
         f"{result['payload_bytes_per_snapshot']:.1f} without their headers, "
-        f"{result['stream_bytes_per_snapshot']:.1f} in one stream; "
+        f"{result['stream_bytes_per_snapshot']:.1f} in one stream, "
+        f"{result['wire_bytes_per_snapshot']:.1f} as a server sends it; "
         f"encode {result['encode_us']:.0f} us, decode {result['decode_us']:.0f} us (medians); "
         f"model {result['model_bytes']:,} bytes; {result['snapshots']} snapshots decoded"
     )

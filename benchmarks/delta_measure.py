@@ -12,8 +12,9 @@ import numpy as np
 from delta_peers import Lanes
 from measure import collector_off
 
-from netcode.delta import HISTORY_TICKS
+from netcode.delta import HISTORY_TICKS, History, Layout, encode_sections
 from netcode.delta.model import Model
+from netcode.delta.section import SECTION_MAX_PREDICTED
 
 __all__ = ["PART_LIMIT", "Ours", "Sections", "framed", "measure", "rows_of", "same", "views"]
 
@@ -80,11 +81,11 @@ def rows_of(options: argparse.Namespace, data: Lanes) -> list[Row]:
 
 
 def views(data: Lanes, row: Row) -> tuple[Lanes, Lanes, Lanes | None, int, int]:
-    """(t, a, b, num, den) as coders take them."""
+    """(t, a, b, num, den) as coders take them. T is a fresh copy: it was taken just now."""
     tick, a, b = row
     if b is None:
-        return data[tick], data[a], None, tick - a, 1
-    return data[tick], data[a], data[b], tick - a, a - b
+        return data[tick].copy(), data[a], None, tick - a, 1
+    return data[tick].copy(), data[a], data[b], tick - a, a - b
 
 
 def framed(coded: Sequence[Any]) -> int:
@@ -114,6 +115,40 @@ class Ours:
         return coded, middle - begin, end - middle
 
 
+class Wire:
+    """The sections that a server would send, with all that is in them."""
+
+    def __init__(self, model: Model, data: Lanes) -> None:
+        _, lanes, capacity = data.shape
+        tops = [0] * lanes
+        for _, group, limits in model.shape.spec:
+            for lane, top in zip(group, limits, strict=True):
+                tops[lane] = top
+        bits = [top.bit_length() for top in tops]
+        self.data, self.capacity = data, capacity
+        self.history = History(Layout(bits, list(range(lanes)), capacity, tops))
+        self.coder = model.coder(capacity, SECTION_MAX_PREDICTED)
+        self.held = 0
+
+    def take(self, tick: int) -> None:
+        """Commit the snapshots up to this one."""
+        there = np.ones(self.capacity, np.uint16)
+        owners = np.full(self.capacity, -1, np.int32)
+        for at in range(max(self.held, tick - HISTORY_TICKS + 1), tick + 1):
+            self.history.stage(at)[:] = self.data[at]
+            self.history.commit(there.astype(np.uint8), there, owners)
+        self.held = tick + 1
+
+    def size(self, row: Row) -> int:
+        """Bytes of one snapshot."""
+        tick, a, b = row
+        self.take(tick)
+        sections = encode_sections(
+            self.history, range(self.capacity), tick=tick, baseline=a, older=b, coder=self.coder
+        )
+        return sum(len(section) for section, _ in sections)
+
+
 def same(name: str, out: Lanes, t: Lanes) -> None:
     if not np.array_equal(out, t):
         raise AssertionError(f"{name}: a snapshot did not come back")
@@ -129,8 +164,10 @@ def measure(options: argparse.Namespace, data: Lanes, model: Model) -> dict[str,
     whole = np.arange(capacity, dtype=np.uint16)
     sizes, streams, headers, entities = [], [], 0, 0
     encode_ns, decode_ns = [], []
+    wire, sent = Wire(model, data), []
     with collector_off():
         for row in rows_of(options, data):
+            sent.append(wire.size(row))
             t, a, b, num, den = views(data, row)
             coded, encoding, decoding = ours.run((t, a, b, num, den))
             encode_ns.append(encoding)
@@ -145,6 +182,7 @@ def measure(options: argparse.Namespace, data: Lanes, model: Model) -> dict[str,
         "bytes_per_snapshot": sum(sizes) / n,
         "payload_bytes_per_snapshot": (sum(sizes) - headers) / n,
         "stream_bytes_per_snapshot": sum(streams) / n,
+        "wire_bytes_per_snapshot": sum(sent) / n,
         "headers_per_snapshot": headers / n,
         "snapshots": n,
         "changed_entities": entities / n,

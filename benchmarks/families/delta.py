@@ -30,6 +30,8 @@ GOALS = {
     "cubes_bytes": (300, 262),
     "mmo_bytes": (1750, 1500),
     "cubes_untrained_bytes": (400, 300),
+    "cubes_wire_bytes": (300, 262),
+    "mmo_wire_bytes": (1750, 1500),
     "cubes_encode_us": (300, 80),
     "cubes_decode_us": (300, 80),
     "mmo_encode_us": (400, 120),
@@ -108,7 +110,8 @@ def against_goal(name: str, unit: str, ours: float, better: Any = "lower") -> Ro
 
 def size(name: str, quick: bool) -> Row:
     kind, trained = name.partition("_")[0], "untrained" not in name
-    return against_goal(name, "B/snapshot", measured(kind, trained, quick)["bytes_per_snapshot"])
+    key = "wire_bytes_per_snapshot" if "wire" in name else "bytes_per_snapshot"
+    return against_goal(name, "B/snapshot", measured(kind, trained, quick)[key])
 
 
 def duration(name: str, quick: bool) -> Row:
@@ -176,6 +179,8 @@ MEASURES: dict[str, Callable[[str, bool], Row]] = {
     "cubes_bytes": size,
     "mmo_bytes": size,
     "cubes_untrained_bytes": size,
+    "cubes_wire_bytes": size,
+    "mmo_wire_bytes": size,
     "cubes_encode_us": duration,
     "cubes_decode_us": duration,
     "mmo_encode_us": duration,
