@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-ma
 """Those of setup.py, so that both sides get the same from the compiler."""
 
 
-def load(name: str, folder: Path = FOLDER) -> Any:
+def load(name: str, folder: Path = FOLDER, flags: Sequence[str] = FLAGS) -> Any:
     """The module ``name``.pyx of a folder, built under its ``build/`` if its sources changed."""
     try:
         import Cython.Build
@@ -30,7 +31,7 @@ def load(name: str, folder: Path = FOLDER) -> Any:
         [str(source)],
         include_dirs=[str(folder)],
         depends=[str(header) for header in folder.glob(f"{name}.h")],
-        extra_compile_args=["/O2"] if sys.platform == "win32" else FLAGS,
+        extra_compile_args=["/O2"] if sys.platform == "win32" else [*flags],
     )
     made: Any = Cython.Build.cythonize(  # type: ignore[no-untyped-call]
         [extension],
