@@ -18,7 +18,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=SLOW)
 settings.register_profile(
-    "ci", max_examples=60, deadline=None, derandomize=True, suppress_health_check=SLOW
+    "ci", max_examples=50, deadline=None, derandomize=True, suppress_health_check=SLOW
 )
 settings.register_profile(
     "soak", max_examples=20_000, deadline=None, suppress_health_check=SLOW, print_blob=True
