@@ -135,10 +135,15 @@ def compile_stress(folder: Path, *flags: str) -> Path:
     return program
 
 
-@pytest.mark.parametrize("size", [128, 1024, 1 << 16])
-def test_stress_in_c(tmp_path: Path, size: int) -> None:
-    program = compile_stress(tmp_path)
-    subprocess.run([program, "100000", str(size)], check=True, timeout=60)
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_stress(tmp_path_factory.mktemp("stress"))
+
+
+# In the smallest ring the two threads take turns at every record or two.
+@pytest.mark.parametrize(("size", "records"), [(128, 20_000), (1024, 100_000), (1 << 16, 100_000)])
+def test_stress_in_c(program: Path, size: int, records: int) -> None:
+    subprocess.run([program, str(records), str(size)], check=True, timeout=60)
 
 
 def sanitized(tmp_path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
