@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle.lanes import lane_schema
 
@@ -154,7 +154,7 @@ CONDITIONS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(
     shapes=st.lists(WIDTHS, min_size=1, max_size=3),
     capacity=st.sampled_from([1, 2, 3, 17, 64, 200]),
