@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from floor_build import CC, build, need_compiler
 
+pytestmark = pytest.mark.timeout(600)
+
 SCRIPT = Path(__file__).parents[1] / "section_work.py"
 MODULES = ("changes", "decoder", "held", "motion", "predicted")
 COUNTER = """
