@@ -11,10 +11,11 @@ ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("shell_api.py")
 
 
-def test_what_a_type_checker_makes_of_the_public_api(monkeypatch, tmp_path: Path) -> None:
+def test_what_a_type_checker_makes_of_the_public_api(monkeypatch) -> None:
     monkeypatch.setenv("MYPYPATH", str(ROOT))
     options = ["--strict", "--config-file", str(ROOT / "pyproject.toml")]
-    out, errors, _ = api.run([*options, "--cache-dir", str(tmp_path), str(FILE)])
+    # The cache of the gate's own mypy: all but the file is known then.
+    out, errors, _ = api.run([*options, "--cache-dir", str(ROOT / ".mypy_cache"), str(FILE)])
     assert errors == ""
     found: dict[int, list[str]] = {}
     for line in out.splitlines():

@@ -16,7 +16,8 @@ ROOT = HERE.parent.parent
 
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 def test_mypy() -> None:
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
+    # The options of the gate's own mypy, whose cache knows all but the file.
+    command = [sys.executable, "-m", "mypy", "--strict"]
     check([*command, str(HERE / "schema_types.py")])
 
 
