@@ -19,6 +19,7 @@ from netcode.delta.section cimport (
 )
 
 cdef enum:
+    CODE_BYTES = 8         # more than a value and its flags can take
     MORE = 64              # bytes that a mutant can be longer than the longest section
     EDITS = 6              # ways to spoil bytes
 
@@ -128,7 +129,9 @@ def run_coder(
     cdef size_t area = <size_t>t_view.shape[0] * t_view.shape[1] * sizeof(int32_t)
     cdef uint32_t most = <uint32_t>max(data.shape[0], other.shape[0]) + MORE
     cdef uint8_t *mutant = <uint8_t *>malloc(most)
-    cdef uint8_t *again = <uint8_t *>malloc(most)
+    # what a short string says can take any number of zeros, until those at its end are dropped
+    cdef uint32_t room = most + CODE_BYTES * <uint32_t>slots.size * <uint32_t>tops.shape[0]
+    cdef uint8_t *again = <uint8_t *>malloc(room)
     cdef uint8_t *exact
     cdef uint32_t size, case
     cdef int64_t length
@@ -153,7 +156,7 @@ def run_coder(
             if not in_range(coder, &tops[0], <uint32_t>tops.shape[0]):
                 found = NOT_IN_RANGE
             elif length >= 0:
-                coder_write(&coder.s.c, again, most)
+                coder_write(&coder.s.c, again, room)
                 length = section_run(&coder.s)
                 if length != size or memcmp(again, exact, size):
                     found = NOT_THE_ONLY_SPELLING
