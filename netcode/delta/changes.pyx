@@ -490,6 +490,7 @@ cdef void run_bodies(section_coder *s) noexcept nogil:
             m.n += 1
             grid_put(&m.grid, place[0], place[1])
             if hopeless(s):
+                s.reached = i
                 return
         charge(s, i, cost)
 

@@ -23,8 +23,10 @@ from netcode.delta.section cimport (
     HISTORY_TICKS,
     NO_OWNER,
     SECTION_BODY_BITS,
+    RICE_LIMIT,
     SECTION_HEADER_BYTES,
     SECTION_MAX_BYTES,
+    SECTION_MAX_PREDICTED,
     SECTION_RICE_BITS,
     rice_put,
     section_header,
@@ -32,9 +34,6 @@ from netcode.delta.section cimport (
 )
 
 __all__ = ["encode_sections"]
-
-cdef enum:
-    RICE_LIMIT = 16        # parameters 0 to 15
 
 
 cdef void put_row(
@@ -206,6 +205,11 @@ def encode_sections(
     if coder is not None:
         if coder.capacity != history.layout.c.capacity:
             raise ValueError(f"a coder for {coder.capacity} slots, not {history.layout.capacity}")
+        if coder.room < min(coder.capacity, <uint32_t>SECTION_MAX_PREDICTED):
+            raise ValueError(
+                f"a coder with room for {coder.room} of {coder.capacity} slots; a section can have "
+                f"{min(coder.capacity, <uint32_t>SECTION_MAX_PREDICTED)}"
+            )
         s = &coder.s
     if now == NULL:
         raise ValueError(f"tick {at} is not in the history")

@@ -37,6 +37,12 @@ cdef enum:
     FILL = 15              # sixteenths of what seems to fit that are tried
 
 
+cdef inline uint32_t fitting(uint32_t n, uint32_t size) noexcept nogil:
+    """How many may fit a section, when n took so many bytes."""
+    cdef uint64_t some = <uint64_t>n * SECTION_MAX_BYTES // size * FILL // 16 + 1
+    return <uint32_t>min(some, <uint64_t>SECTION_MAX_PREDICTED)
+
+
 cdef uint32_t predicted_encode(
     section_coder *s,
     const lane_layout *layout,
@@ -54,14 +60,16 @@ cdef uint32_t predicted_encode(
     0 when not even one fits.
 
     ``likely`` says how many may fit, 0 for the first section of some slots, and then how many of
-    those may that come next. ``slots`` rise, and each lives the same life, under the same owner, in all snapshots; ``older`` may be NULL.
-    ``out`` has SECTION_MAX_BYTES. The index in the header is 0: whoever sends it sets it.
+    those may that come next. ``slots`` rise, and each lives the same life, under the same owner,
+    in all snapshots; ``older`` may be NULL. ``out`` has SECTION_MAX_BYTES. The index in the header
+    is 0: whoever sends it sets it.
     """
     cdef section_header header
     cdef uint32_t n = likely[0] if likely[0] else SECTION_MAX_PREDICTED
-    cdef uint32_t most
-    cdef int64_t size
-    n = min(n, count, <uint32_t>SECTION_MAX_PREDICTED)
+    cdef uint32_t most = min(count, <uint32_t>SECTION_MAX_PREDICTED)
+    cdef uint32_t fits = 0     # so many are known to, in a section that could take more
+    cdef int64_t size = 0
+    n = min(n, most)
     header.table = table
     header.tick = <uint16_t>now.tick
     header.index = 0
@@ -82,19 +90,21 @@ cdef uint32_t predicted_encode(
         code_slots(&s.c, layout, <uint16_t *>slots, n, n)
         size = section_run(s)
         if size >= 0:
-            break
-        # a large slot set alone may fill it, so that nothing was reached
-        most = max(s.reached * FILL // 16, n // 4)
-        n = min(most, n - 1)
+            size += header.size
+            likely[0] = fitting(n, <uint32_t>size)
+            if fits or size * 4 > SECTION_MAX_BYTES * 3 or min(likely[0], most) <= n + n // 4:
+                break
+            # what was left over is less dense than it seemed: once more, with more
+            fits = n
+            n = min(likely[0], most)
+        elif fits:
+            n = fits
+        else:
+            # a large slot set alone may fill it, so that nothing was reached
+            most = n - 1
+            n = min(max(s.reached * FILL // 16, n // 4), most)
     taken[0] = n
-    if not n:
-        return 0
-    size += header.size
-    likely[0] = <uint32_t>min(
-        <uint64_t>n * SECTION_MAX_BYTES // <uint64_t>size * FILL // 16 + 1,
-        <uint64_t>SECTION_MAX_PREDICTED,
-    )
-    return <uint32_t>size
+    return <uint32_t>size if n else 0
 
 
 cdef int gather(

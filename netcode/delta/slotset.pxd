@@ -6,18 +6,21 @@
         runs: parameters k of gaps (4) and of lengths (4), then for each run its length less 1,
             and, unless it is the last, the gap behind it less 1
 
-A value in Rice's code: ``value >> k`` zeros, a one, the ``k`` low bits.
+A value in Rice's code: ``value >> k`` zeros, a one, the ``k`` low bits. Which way and which
+parameters is settled by the slots (``slot_code``), so that a set has one spelling.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from netcode.delta.layout cimport lane_layout
 from netcode.delta.rangecoder cimport CODER_DECODE, code_raw, range_coder
-from netcode.delta.section cimport SECTION_RICE_BITS
+from netcode.delta.section cimport RICE_LIMIT, SECTION_RICE_BITS
 
 
-cdef enum:
-    RICE_LIMIT = 16        # parameters 0 to 15
+cdef struct slot_coding:
+    bint as_runs
+    uint32_t k             # of gaps
+    uint32_t k_length      # of the lengths of runs
 
 
 cdef inline uint64_t rice_bits(uint64_t sum, uint64_t n, uint32_t k) noexcept nogil:
@@ -44,8 +47,8 @@ cdef inline uint32_t code_rice(
     if c.mode == CODER_DECODE:
         while code_raw(c, 0, 1) == 0:
             n += 1
-            if n > most:
-                return limit
+            if n > most or (c.code == 0 and c.size >= c.limit):
+                return limit    # too many zeros, or zeros for ever
         return n << k | code_raw(c, 0, <int>k)
     for _ in range(high):
         code_raw(c, 0, 1)  # one by one: the coder rounds differently when it takes several
@@ -73,7 +76,8 @@ cdef inline uint32_t code_gaps(
         if gap >= capacity - slot - 1:
             return 0
         slot += gap + 1
-        slots[i] = <uint16_t>slot
+        if c.mode == CODER_DECODE:
+            slots[i] = <uint16_t>slot
     return n
 
 
@@ -93,7 +97,7 @@ cdef inline uint32_t code_runs(
         length = code_rice(c, length - 1, k_length, n - at) + 1
         if length > n - at or length > capacity - slot:
             return 0
-        for i in range(length):
+        for i in range(0 if known else length):
             slots[at + i] = <uint16_t>(slot + i)
         at += length
         slot += length
@@ -107,40 +111,58 @@ cdef inline uint32_t code_runs(
         slot += gap
 
 
+cdef inline slot_coding slot_code(const uint16_t *slots, uint32_t n) noexcept nogil:
+    """How two slots or more are written."""
+    cdef slot_coding way
+    cdef uint64_t free = slots[n - 1] - slots[0] - (n - 1)
+    cdef uint64_t runs = 1
+    cdef uint64_t as_gaps, as_runs
+    cdef uint32_t i
+    for i in range(1, n):
+        runs += slots[i] - slots[i - 1] != 1
+    way.k = rice_best(free, n - 1)
+    way.k_length = rice_best(n - runs, runs)
+    as_gaps = rice_bits(free, n - 1, way.k)
+    free -= runs - 1
+    i = rice_best(free, runs - 1)
+    as_runs = rice_bits(free, runs - 1, i) + rice_bits(n - runs, runs, way.k_length)
+    way.as_runs = SECTION_RICE_BITS + as_runs < as_gaps
+    if way.as_runs:
+        way.k = i
+    else:
+        way.k_length = 0
+    return way
+
+
 cdef inline uint32_t code_slots(
     range_coder *c, const lane_layout *layout, uint16_t *slots, uint32_t n, uint32_t room
 ) noexcept nogil:
-    """Code the slot set; its length, 0 for one that no table of this layout has (decoder)."""
+    """Code the slot set; its length, 0 for one that no encoder writes (decoder)."""
     cdef uint32_t width = layout.slot_bits
     cdef uint32_t slot
-    cdef uint32_t k = 0
-    cdef uint32_t k_length = 0
-    cdef uint32_t i
-    cdef uint64_t free = 0
-    cdef uint64_t runs = 1
-    cdef bint as_runs = False
+    cdef slot_coding way
+    cdef slot_coding own
+    way.as_runs = False
+    way.k = way.k_length = 0
     n = code_raw(c, n - 1, <int>width) + 1
     slot = code_raw(c, slots[0], <int>width)
     if n > room or slot >= layout.capacity:
         return 0
-    slots[0] = <uint16_t>slot
+    if n > 1 and c.mode != CODER_DECODE:
+        way = slot_code(slots, n)
+    if c.mode == CODER_DECODE:
+        slots[0] = <uint16_t>slot
     if n == 1:
         return 1
-    if c.mode != CODER_DECODE:
-        free = slots[n - 1] - slot - (n - 1)
-        for i in range(1, n):
-            runs += slots[i] - slots[i - 1] != 1
-        k = rice_best(free, n - 1)
-        k_length = rice_best(n - runs, runs)
-        i = rice_best(free - (runs - 1), runs - 1)
-        as_runs = SECTION_RICE_BITS + rice_bits(n - runs, runs, k_length) + rice_bits(
-            free - (runs - 1), runs - 1, i
-        ) < rice_bits(free, n - 1, k)
-        if as_runs:
-            k = i
-    as_runs = code_raw(c, as_runs, 1) != 0
-    k = code_raw(c, k, SECTION_RICE_BITS)
-    if not as_runs:
-        return code_gaps(c, layout.capacity, slots, n, k)
-    k_length = code_raw(c, k_length, SECTION_RICE_BITS)
-    return code_runs(c, layout.capacity, slots, n, k, k_length)
+    way.as_runs = code_raw(c, way.as_runs, 1) != 0
+    way.k = code_raw(c, way.k, SECTION_RICE_BITS)
+    if way.as_runs:
+        way.k_length = code_raw(c, way.k_length, SECTION_RICE_BITS)
+        n = code_runs(c, layout.capacity, slots, n, way.k, way.k_length)
+    else:
+        n = code_gaps(c, layout.capacity, slots, n, way.k)
+    if n and c.mode == CODER_DECODE:
+        own = slot_code(slots, n)
+        if own.as_runs != way.as_runs or own.k != way.k or own.k_length != way.k_length:
+            return 0
+    return n

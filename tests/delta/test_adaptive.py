@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from netcode.delta.coder import SectionCoder
+from netcode.delta.coder import SectionCoder, cost_table
 from netcode.delta.model import ADAPTIVE_UNTRAINED, Model
 from netcode.delta.shape import Shape
 from netcode.errors import ConfigError
@@ -50,6 +50,33 @@ def test_a_context_is_the_average_of_what_it_brought(worth: int, share: float) -
     assert coder.bits == pytest.approx(wanted, rel=0.01, abs=0.1)
     size = len(coder.encode(t, a, None, 1, 1, SLOTS[:n]))
     assert size < coder.bits / 8 * 1.01 + 2
+
+
+def counted(p: int, worth: int, decisions: np.ndarray) -> int:
+    """1/65536 bits of decisions in one context, by the integers of wire-format.md."""
+    costs, n, total = cost_table(), worth, 0
+    for decision in decisions.tolist():
+        total += int(costs[65536 - p if decision else p])
+        n = min(n + 1, 256)
+        towards = (0 if decision else 65536) - p
+        p += abs(towards) // n * (1 if towards > 0 else -1)
+        p = min(max(p, 16), 65520)
+    return total
+
+
+@pytest.mark.parametrize("worth", [1, 8, 200, 255])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_the_integers_are_those_of_the_wire_format(worth: int, share: float) -> None:
+    t, a = a_bit(share, 5)
+    coder = Model.untrained(BIT, adaptive=worth).coder(CAPACITY)
+    p = Model.untrained(BIT).probabilities
+    coder.count(t, a, None, 1, 1, SLOTS)
+    changed = (t != a)[0]
+    total = counted(int(p[960]), worth, changed)
+    for old in (0, 1):
+        flips = np.ones(np.count_nonzero(changed & (a[0] == old)), bool)
+        total += counted(int(p[1024 + 1024 + 2 * old]), worth, flips)
+    assert round(coder.bits * 65536) == total
 
 
 def test_it_pays_where_the_tables_do_not_fit() -> None:

@@ -259,6 +259,19 @@ def test_models_come_back_from_their_file():
             Model.from_bytes(bad, shape)
     with pytest.raises(ConfigError):
         Model.from_bytes(model.to_bytes(), Shape([("int", (0,), (9,))]))
+    data = bytearray(adaptive.to_bytes())
+    data[4] = 2
+    with pytest.raises(ConfigError, match="a model of version 2; this is version 3"):
+        Model.from_bytes(bytes(data), shape)
+    with pytest.raises(ConfigError, match="adaptive is 256; 0 to 255"):
+        Model.untrained(shape, adaptive=256)
+
+
+def test_the_largest_model_comes_back_from_its_file():
+    groups = [("quaternion", tuple(range(4 * n, 4 * n + 4)), (3, 511, 511, 511)) for n in range(64)]
+    shape = Shape(groups)
+    model = Model.untrained(shape)
+    assert Model.from_bytes(model.to_bytes(), shape).hash == model.hash
 
 
 def test_training_beats_the_law_and_is_deterministic():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle.delta import Row, State, predicted_slots
+from oracle.delta import Row, State, predicted_slots, slot_set
 from oracle.lanes import lane_schema
 from oracle.worlds import commit, state_of
 
@@ -111,6 +112,54 @@ def test_every_slot_set_comes_back_and_ends_where_it_should(drawn: tuple[int, li
         assert predicted_slots(capacity, data) == (1, 0, part.tolist())
         assert decoder.receive(data, 1) == (2, part.tolist())
     assert state_of(held, 2) == states[1]
+
+
+@pytest.mark.parametrize(
+    "slots", [[3, 4, 5, 6, 20, 21, 22, 23], list(range(40)), [1, 60], [0, 9, 17, 18, 33, 50, 63]]
+)
+def test_a_slot_set_has_one_spelling(slots: list[int]) -> None:
+    decoder = Decoder(Held(Layout.of(SMALL, 64)), untrained_for(SMALL))
+    taken = []
+    for runs, k, length in itertools.product((False, True), range(16), range(16)):
+        if runs or not length:
+            body = slot_set(64, slots, runs, k, length)
+            # who spells it right is told that nothing of this is held
+            reason = decoder.receive(bytes([0, 9, 0, 0, 64 | 1]) + body, 8)
+            assert reason in ("baseline_missing", "section_slots")
+            if reason == "baseline_missing":
+                taken.append((runs, k, length))
+    assert len(taken) == 1
+
+
+def jumping(still: bool) -> tuple[Any, list[State]]:
+    """4,096 bodies: of every 512, 128 side by side jump, the others rest."""
+    schema = lane_schema([[16], [16], [16]], kinds=("quantized",)) if still else SMALL
+    tops = [int(top) for top in schema.lane_max]
+    rng = np.random.default_rng(8)
+    first = rng.integers(0, np.array(tops) + 1, (4096, len(tops)))
+    last = np.where(
+        (np.arange(4096) % 512 < 128)[:, None], rng.integers(0, np.array(tops) + 1, first.shape),
+        first,
+    )  # fmt: skip
+    return schema, [
+        {slot: Row(1, None, tuple(codes)) for slot, codes in enumerate(each.tolist())}
+        for each in (first, first, last)
+    ]
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_sections_are_filled_where_changes_are_unevenly_spread(still: bool) -> None:
+    schema, states = jumping(still)
+    model, history, held, decoder = world(schema, 4096, states, [1, 2, 3])
+    assert model is not None
+    sections = encode_sections(
+        history, range(4096), baseline=2, older=1, coder=model.coder(4096, 1024)
+    )
+    total = sum(len(data) for data, _ in sections)
+    assert len(sections) <= 1.5 * total / SECTION_MAX_BYTES + 2
+    for data, _ in sections:
+        assert not isinstance(decoder.receive(data, 2), str)
+    assert state_of(held, 3) == states[2]
 
 
 def test_a_whole_table_names_its_slots_in_a_few_bytes() -> None:

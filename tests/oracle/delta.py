@@ -174,6 +174,58 @@ class RangeIn:
         return result
 
 
+class RangeOut:
+    """Even decisions into such a string."""
+
+    def __init__(self) -> None:
+        self.low, self.range, self.bytes = 0, 0xFFFFFFFF, 4
+
+    def put(self, value: int, width: int) -> None:
+        while width:
+            step = min(width, 12)
+            width -= step
+            self.range >>= step
+            self.low += self.range * (value >> width & ((1 << step) - 1))
+            while self.range < 1 << 24:
+                self.range <<= 8
+                self.low <<= 8
+                self.bytes += 1
+
+    def data(self) -> bytes:
+        return (self.low + self.range // 2).to_bytes(self.bytes, "big")
+
+
+def slot_set(capacity: int, slots: list[int], runs: bool, k: int, length: int) -> bytes:
+    """The slot set of a predicted body, two slots or more, with these parameters."""
+    out = RangeOut()
+
+    def rice(value: int, k: int) -> None:
+        for _ in range(value >> k):
+            out.put(0, 1)
+        out.put(1, 1)
+        out.put(value & ((1 << k) - 1), k)
+
+    out.put(len(slots) - 1, slot_bits(capacity))
+    out.put(slots[0], slot_bits(capacity))
+    out.put(runs, 1)
+    out.put(k, 4)
+    gaps = [b - a - 1 for a, b in itertools.pairwise(slots)]
+    if not runs:
+        for gap in gaps:
+            rice(gap, k)
+        return out.data()
+    out.put(length, 4)
+    run = 0
+    for gap in gaps:
+        run += 1
+        if gap:
+            rice(run - 1, length)
+            rice(gap - 1, k)
+            run = 0
+    rice(run, length)
+    return out.data()
+
+
 def predicted_slots(capacity: int, data: bytes) -> tuple[int, int, list[int]]:
     """(tick - A, A - B or 0, slots) of a predicted section."""
     assert data[4] & 64
