@@ -133,7 +133,8 @@ def wishes(changed: Sequence[Outcome], colours: dict[str, str]) -> str:
             said = f"{name}: {field}, {bits:.1f} bits a snapshot"
             if bits > 0:
                 box = (x, number * BAR_HEIGHT, width, BAR_HEIGHT - 4)
-                parts.append(rectangle(box, colours[field], said))
+                # a wish may split what is coded together: then no row has that name
+                parts.append(rectangle(box, colours.get(field, GREYS[0]), said))
             x += width
         parts.append(
             f'<text x="7" y="{number * BAR_HEIGHT + BAR_HEIGHT / 2 + 3:.1f}">'

@@ -21,6 +21,8 @@ __all__ = ["Outcome", "fitted", "resized", "shape_of"]
 SIZED: Final = ("quantized", "angle", "quat", "int", "bits")
 MAX_BITS: Final = 32
 MAX_STEP: Final = 1e6
+MAX_QUAT_BITS: Final = 18
+"""Of each part of a rotation: wider ones the coder does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,17 @@ def resized(
         names = sorted({lane.name for lane in lanes if lane.kind in SIZED and lane.max})
         there = f"there are {', '.join(names)}" if names else "no field has a step"
         raise CommandError(f"--what-if {wish}: no field {field} that has a step; {there}", USAGE)
+    parts = [i for i in chosen if lanes[i].kind == "quat"]
+    if len(parts) % 3:
+        front = lanes[parts[0]].name.rpartition(".")[0]
+        raise CommandError(
+            f"--what-if {wish}: {field} is a part of {front}, and all of them have one step; "
+            f"write {front}={what}:{wish.rpartition(':')[2]}", USAGE,
+        )  # fmt: skip
     lanes, codes = list(lanes), codes.copy()
     for i in chosen:
         lane = lanes[i]
-        top = (1 << int(value)) - 1 if what == "bits" else int(lane.max / value)
-        if lane.kind == "angle":
-            bits = int(value) if what == "bits" else lane.bits - round(math.log2(value))
-            top = (1 << max(1, bits)) - 1
-        top = max(1, min(top, 0xFFFFFFFF))
+        top = top_of(lane, what, value, wish)
         unsigned = codes[:, i].view(np.uint32).astype(np.float64)
         scale = (top + 1) / (lane.max + 1) if lane.kind == "angle" else top / lane.max
         made = np.rint(unsigned * scale).astype(np.int64)
@@ -98,6 +103,28 @@ def resized(
         codes[:, i] = made.astype(np.uint32).view(np.int32)
         lanes[i] = lane._replace(bits=top.bit_length(), max=top)
     return lanes, codes
+
+
+def top_of(lane: Lane, what: str, value: float, wish: str) -> int:
+    """The largest code of a lane of so many bits, or of such a step. CommandError."""
+    most = MAX_QUAT_BITS if lane.kind == "quat" else MAX_BITS
+    if what == "bits":
+        bits = int(value)
+        top = (1 << bits) - 1
+    elif lane.kind == "angle":
+        bits = max(1, lane.bits - round(math.log2(value)))
+        top = (1 << bits) - 1
+    else:
+        # of a float, which may be infinite
+        wide = lane.max / value
+        bits = MAX_BITS + 1 if wide >= 1 << MAX_BITS else int(wide).bit_length()
+        top = int(wide) if bits <= MAX_BITS else 0
+    if bits > most:
+        amount = wish.rpartition(":")[2]
+        said = f"{bits} bits" if what == "bits" else f"a step {amount} times as wide"
+        name = f"parts of {lane.name.rpartition('.')[0]}" if lane.kind == "quat" else lane.name
+        raise CommandError(f"--what-if {wish}: {name} with {said}; at most {most} bits", USAGE)
+    return max(1, top)
 
 
 def fitted(model: Model, lanes: list[Lane]) -> Model | None:
@@ -118,7 +145,7 @@ def fitted(model: Model, lanes: list[Lane]) -> Model | None:
         tops = zip(shape.spec[course][2][:2], old.spec[course][2][:2], strict=True)
         scales = [new / was for new, was in tops]
         heading = replace(heading, speeds=scaled_speeds(heading, scales))
-    return Model(shape, model.probabilities, heading, model.name)
+    return replace(model, shape=shape, heading=heading)
 
 
 def scaled_speeds(heading: Heading, scales: list[float]) -> tuple[int, ...]:

@@ -66,6 +66,31 @@ def test_a_models_tables_fit_other_steps() -> None:
         assert made.shape.spec == shape_of(lanes).spec != model.shape.spec
 
 
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ("rot=bits:19", "parts of rot with 19 bits; at most 18 bits"),
+        ("rot=step:0.001", "parts of rot with a step 0.001 times as wide; at most 18 bits"),
+        ("rot.a=bits:5", "rot.a is a part of rot, and all of them have one step; write rot=bits:5"),
+        ("hp=step:1e-320", "hp with a step 1e-320 times as wide; at most 32 bits"),
+        ("pos=step:1e-320", "pos.x with a step 1e-320 times as wide; at most 32 bits"),
+        ("turn=step:1e-320", "turn with a step 1e-320 times as wide; at most 32 bits"),
+        ("hp=step:2e-8", "hp with a step 2e-8 times as wide; at most 32 bits"),
+    ],
+)
+def test_wishes_for_more_bits_than_there_are(wish: str, message: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        resized(AVATAR, CODES, wish)
+    assert (refused.value.code, str(refused.value)) == (2, f"--what-if {wish}: {message}")
+
+
+def test_the_widest_that_there_are() -> None:
+    tops = [lane.max for lane in resized(AVATAR, CODES, "rot=bits:18")[0]]
+    assert tops[5:] == [3, *[(1 << 18) - 1] * 3]
+    assert resized(AVATAR, CODES, "hp=step:2.4e-8")[0][4].bits == 32
+    assert resized(AVATAR, CODES, "turn=step:2.4e-7")[0][0].max == 0xFFFFFFFF
+
+
 def test_usual_speeds_are_scaled_with_the_step() -> None:
     lanes = AVATAR[:5]
     model = Model(shape_of(lanes), Model.untrained(shape_of(lanes)).probabilities,
@@ -93,12 +118,8 @@ def test_a_model_does_not_fit_where_kinds_change() -> None:
     assert fitted(model, resized(lanes, codes, "hp=bits:3")[0]) is not None
 
 
-def test_tables_that_do_not_fit_are_used_for_neither(
-    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("zstandard")
-    from netcode.cli import profile
-    from netcode.cli.main import main
+def random_track() -> Any:
+    """A recording of lanes of which an angle is coded as an int."""
     from netcode.replication import RecordedTable, Track
 
     lanes = [Lane("turn", 9, 0, "angle", 359), Lane("hp", 7, 1, "int", 100)]
@@ -106,9 +127,44 @@ def test_tables_that_do_not_fit_are_used_for_neither(
     codes = rng.integers(0, 100, (40, 2, 8)).astype(np.int32)
     table = RecordedTable("Odd", 1, 8, tuple(tuple(lane) for lane in lanes), ())
     ones = np.ones((40, 8), np.uint16)
-    track = Track(table, np.arange(40), ones == 1, ones, np.full((40, 8), -1, np.int32), codes)
+    return Track(table, np.arange(40), ones == 1, ones, np.full((40, 8), -1, np.int32), codes)
+
+
+def test_a_model_that_adapts_does_so_for_the_wish_too(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("zstandard")
+    from netcode.cli import profile
+    from netcode.cli.main import main
+
+    track = random_track()
+    lanes = [Lane(*lane) for lane in track.table.lanes]
+    model = Model.untrained(shape_of(lanes), "odd", 8)
+    made = fitted(model, lanes)
+    assert made is not None
+    assert made.to_bytes() == model.to_bytes()
     monkeypatch.setattr(profile, "load_track", lambda *_: track)
-    shape = shape_of(lanes)
+    (tmp_path / "m").write_bytes(model.to_bytes())
+    asked = ["profile", "odd.rec", "--model", str(tmp_path / "m"), "--what-if", "hp=step:1"]
+    assert main([*asked, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    wish = said["what_if"]["hp=step:1"]
+    assert wish["tables"] == "model"
+    assert wish["bits"] == wish["instead_of"] == said["bits_per_snapshot"]
+    assert main(["profile", "odd.rec", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bits_per_snapshot"] != wish["bits"]
+
+
+def test_tables_that_do_not_fit_are_used_for_neither(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("zstandard")
+    from netcode.cli import profile
+    from netcode.cli.main import main
+
+    track = random_track()
+    monkeypatch.setattr(profile, "load_track", lambda *_: track)
+    shape = shape_of([Lane(*lane) for lane in track.table.lanes])
     skewed = Model(shape, np.full(shape.contexts, 50_000, np.uint16), name="odd")
     (tmp_path / "m").write_bytes(skewed.to_bytes())
     asked = ["profile", "odd.rec", "--model", str(tmp_path / "m"), "--what-if", "turn=bits:8"]
