@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from netcode.cli.output import FAILED, OK, CommandError, tell
 
@@ -56,11 +57,21 @@ def parser(*, complete: bool = True) -> ArgumentParser:
     return made
 
 
+def parsed(made: ArgumentParser, given: Sequence[str]) -> Namespace:
+    """Arguments as a namespace. Recordings may follow options, which argparse does not know of."""
+    options, rest = made.parse_known_args(given)
+    if rest and (not hasattr(options, "recordings") or any(each[:1] == "-" for each in rest)):
+        made.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.recordings = [*options.recordings, *map(Path, rest)]
+    return options
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = parser(complete=given != ["--version"]).parse_args(given)
+        options = parsed(parser(complete=given != ["--version"]), given)
         code: int = options.run(options)
     except SystemExit as stop:  # argparse: --help, --version, or a wrong command line
         return stop.code if isinstance(stop.code, int) else OK

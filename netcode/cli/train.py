@@ -19,6 +19,7 @@ from netcode.replication import Track
 __all__ = ["add_train_options", "train_command"]
 
 LAGS = range(2, 13)
+MAX_WORTH = 255
 
 
 def add_train_options(parser: ArgumentParser) -> None:
@@ -36,9 +37,13 @@ def add_train_options(parser: ArgumentParser) -> None:
         "--step", type=int, default=1, metavar="N", help="take every N-th snapshot, to be quicker"
     )
     parser.add_argument(
-        "--adaptive", type=int, nargs="?", const=-1, default=0, metavar="N",
-        help="let each section adapt the model, which counts as N decisions, 1 to 255 (default "
-        f"{ADAPTIVE_TRAINED}; without recordings {ADAPTIVE_UNTRAINED}): fewer bytes, more time",
+        "--adaptive", action="store_true",
+        help="let each section adapt the model: mostly fewer bytes, more time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--worth", type=int, metavar="N",
+        help="with --adaptive: as how many decisions of a section the model counts, 1 to "
+        f"{MAX_WORTH} (default {ADAPTIVE_TRAINED}; without recordings {ADAPTIVE_UNTRAINED})",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=train_command)
@@ -49,11 +54,7 @@ def train_command(options: Namespace) -> int:
     schema = load_schema(options.schema)
     if options.step < 1:
         raise CommandError(f"--step is {options.step}; 1 or more", USAGE)
-    adaptive = options.adaptive
-    if adaptive == -1:
-        adaptive = ADAPTIVE_TRAINED if options.recordings else ADAPTIVE_UNTRAINED
-    if not 0 <= adaptive <= 255:
-        raise CommandError(f"--adaptive is {adaptive}; 1 to 255", USAGE)
+    adaptive = worth_of(options)
     if not options.recordings and not adaptive:
         raise CommandError(
             "no RECORDING: without one, only --adaptive gives more than no model does", USAGE
@@ -87,6 +88,19 @@ def train_command(options: Namespace) -> int:
         as_json=options.json,
     )
     return OK
+
+
+def worth_of(options: Namespace) -> int:
+    """As how many decisions the model counts; 0 = it is frozen. CommandError."""
+    if options.worth is not None and not options.adaptive:
+        raise CommandError(f"--worth is {options.worth}; it takes --adaptive", USAGE)
+    if not options.adaptive:
+        return 0
+    usual = ADAPTIVE_TRAINED if options.recordings else ADAPTIVE_UNTRAINED
+    worth: int = usual if options.worth is None else options.worth
+    if not 1 <= worth <= MAX_WORTH:
+        raise CommandError(f"--worth is {worth}; 1 to {MAX_WORTH}", USAGE)
+    return worth
 
 
 def trained(shape: Shape, tracks: Sequence[Track], step: int, name: str, adaptive: int) -> Model:

@@ -13,7 +13,7 @@ import pytest
 
 import netcode as nc
 from netcode.cli.account import Account
-from netcode.cli.main import main
+from netcode.cli.main import main, parsed, parser
 from netcode.cli.page import page, treemap
 from netcode.cli.split import BESIDE
 from netcode.cli.wish import Outcome
@@ -28,6 +28,11 @@ class Mover(nc.Schema):
     x: Annotated[float, nc.Quantized(0, 1000, step=1 / 64)] = 0.0
     y: Annotated[float, nc.Quantized(0, 1000, step=1 / 64)] = 0.0
     hp: Annotated[int, nc.Range(0, 100)] = 100
+
+
+class Turner(nc.Schema):
+    rot: Annotated[tuple[float, float, float, float], nc.Quat(bits=9)]
+    x: Annotated[float, nc.Quantized(0, 1000, step=1 / 64)] = 0.0
 
 
 class Other(nc.Schema):
@@ -91,6 +96,56 @@ def test_training_gives_a_named_model_and_the_same_each_time(
     assert (model.name, f"{model.hash:016x}") == ("Mover", said["hash"])
     assert said["bytes"] == files[0].stat().st_size < 60_000
     assert said["snapshots"] == 90
+
+
+@pytest.mark.parametrize(
+    ("options", "recorded", "adaptive"),
+    [
+        ("-o OUT REC", True, 0), ("REC --adaptive -o OUT", True, 64),
+        ("--adaptive REC -o OUT", True, 64), ("--adaptive -o OUT REC", True, 64),
+        ("--adaptive -o OUT", False, 8), ("-o OUT --adaptive --worth 255", False, 255),
+        ("--adaptive --worth 1 REC -o OUT", True, 1),
+    ],
+)  # fmt: skip
+def test_recordings_and_options_in_any_order(
+    recording: Path, tmp_path: Path, run: Any, options: str, recorded: bool, adaptive: int
+) -> None:
+    places = {"REC": str(recording), "OUT": str(tmp_path / "m")}
+    asked = [places.get(each, each) for each in options.split()]
+    code, out, err = run("train", SCHEMA, *asked, "--json")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert (said["snapshots"], said["adaptive"]) == (90 * recorded, adaptive)
+    model = Model.from_bytes((tmp_path / "m").read_bytes(), Shape.of(Mover))
+    assert model.adaptive == adaptive
+
+
+def test_recordings_keep_their_order() -> None:
+    options = parsed(parser(), ["train", "S", "a", "b", "-o", "m", "c", "--json", "d"])
+    assert options.recordings == [Path(name) for name in "abcd"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("", "no RECORDING: without one, only --adaptive gives more than no model does"),
+        ("--worth 9", "--worth is 9; it takes --adaptive"),
+        ("--adaptive --worth 0", "--worth is 0; 1 to 255"),
+        ("--adaptive --worth 256", "--worth is 256; 1 to 255"),
+        ("--adaptive --wroth 5", "unrecognized arguments: --wroth 5"),
+    ],
+)
+def test_what_train_refuses(tmp_path: Path, run: Any, options: str, message: str) -> None:
+    code, out, err = run("train", SCHEMA, "-o", tmp_path / "m", *options.split())
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (tmp_path / "m").exists()
+
+
+def test_only_train_takes_what_is_left_over(run: Any) -> None:
+    code, out, err = run("profile", "a.rec", "b.rec")
+    assert (code, out) == (2, "")
+    assert "unrecognized arguments: b.rec" in err
 
 
 @pytest.mark.parametrize(
@@ -192,6 +247,38 @@ def test_the_page_escapes_names() -> None:
     read = Elements()
     read.feed(made)
     assert read.open == []
+
+
+def test_the_page_has_a_colour_for_what_only_a_wish_has() -> None:
+    def of(**row: float) -> Account:
+        bits = list(row.values())
+        return Account(
+            row, np.array([sum(bits)]), 0.0, np.array([bits]), np.array([1]), np.array([1]),
+            np.array([False]), 1.0, 0,
+        )  # fmt: skip
+
+    found, after = of(rot=8.0), of(**{"rot.a": 3.0, "rot.b": 4.0})
+    made = page("T", found, [("rot", 8.0)], [Outcome("rot=bits:3", found, after, "untrained")])
+    assert "rot=bits:3: rot.b, 4.0 bits a snapshot" in made
+
+
+def test_the_page_of_a_rotation(tmp_path: Path, run: Any) -> None:
+    rng = np.random.default_rng(5)
+    table = Table(Turner, 8)
+    table.spawn_many(8)
+    sender, path, file = Sender([table]), tmp_path / "turn.rec", tmp_path / "page.html"
+    with Recorder(path, [table], 30) as recorder:
+        for tick in range(20):
+            table.columns["rot"][:] = rng.normal(0, 1, (8, 4))
+            sender.commit(tick)
+            recorder.take(sender, tick)
+    assert run("profile", path, "--what-if", "rot=bits:18", "-o", file)[0] == 0
+    assert "rot=bits:18: rot, " in file.read_text()
+    file.unlink()
+    code, out, err = run("profile", path, "--what-if", "rot=bits:19", "-o", file)
+    assert (code, out) == (2, "")
+    assert "--what-if rot=bits:19: parts of rot with 19 bits; at most 18 bits" in err
+    assert not file.exists()
 
 
 VOID = ("meta",)
