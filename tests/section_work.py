@@ -42,6 +42,7 @@ SHAPES = {
     "wide": Shape([("int", (lane,), (2**32 - 1,)) for lane in range(20)]),
     "one bit": Shape([("flags", (0,), (1,))]),
 }
+SHAPES["adaptive bodies"], SHAPES["adaptive walkers"] = SHAPES["bodies"], SHAPES["walkers"]
 CAPACITIES = (1, 30, 1024)
 ENDINGS = ("all changed", "nothing changed")
 """What T is to A. With nothing changed a section takes all slots there are in few bytes, and what
@@ -59,14 +60,16 @@ class Counters:
         self.calls.value = self.bytes.value = 0
 
 
-def scene(shape: Shape, capacity: int, ending: str, rng: np.random.Generator) -> tuple[Any, ...]:
+def scene(
+    shape: Shape, capacity: int, ending: str, adaptive: int, rng: np.random.Generator
+) -> tuple[Any, ...]:
     """What a client holds, and honest sections of every kind for it, most of them full."""
     tops = np.zeros(sum(len(lanes) for _, lanes, _ in shape.spec), dtype=np.int64)
     fields = np.zeros(len(tops), dtype=np.int64)
     for number, (_, lanes, limits) in enumerate(shape.spec):
         tops[list(lanes)], fields[list(lanes)] = limits, number
     layout = Layout([int(top).bit_length() for top in tops], fields, capacity, tops)
-    history, model = History(layout), Model.untrained(shape)
+    history, model = History(layout), Model.untrained(shape, adaptive=adaptive)
     before = []
     for tick in TICKS:
         if tick != TICKS[-1] or ending == ENDINGS[0]:
@@ -140,10 +143,11 @@ def main() -> None:
     for name, shape in SHAPES.items():
         for capacity, ending in itertools.product(CAPACITIES, ENDINGS):
             rng = np.random.default_rng((len(name), capacity))
-            made = scene(shape, capacity, ending, rng)
+            adaptive = 8 if "adaptive" in name else 0
+            made = scene(shape, capacity, ending, adaptive, rng)
             for kind in range(4):
                 about = {"name": name, "capacity": capacity, "kind": kind, "ending": ending}
-                about["lanes"] = made[0].n_lanes
+                about |= {"lanes": made[0].n_lanes, "adaptive": adaptive}
                 print(json.dumps(about | tried(counters, made, kind, rng)))
 
 

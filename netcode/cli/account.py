@@ -93,7 +93,8 @@ def account(
     table = Replayed(track, lanes, codes)
     layout = Layout.of(table.schema, table.capacity)
     model = model or untrained_for(table.schema)
-    sender: Any = Sender([table])  # type: ignore[list-item]
+    as_table: Any = table  # it has what a sender takes of a table
+    sender: Any = Sender([as_table])
     sender.add(0, models={0: model})
     decoder = Decoder(Held(layout), model)
     split = Split(table, layout, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,84 @@ class Profiler:
             bar.end()
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run found: ``model`` is its name, and the ``top`` heaviest entities are named."""
+
+    table: str
+    model: str | None
+    found: Account
+    changed: list[Outcome]
+    top: int
+
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Rows of the account, heaviest first."""
+        return sorted(self.found.fields.items(), key=lambda pair: -pair[1])
+
+    @property
+    def heaviest(self) -> list[int]:
+        """Slots of the heaviest entities."""
+        slots: list[int] = np.argsort(-self.found.entities, kind="stable")[: self.top].tolist()
+        return slots
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        return {
+            "table": self.table,
+            "model": self.model,
+            "snapshots": len(self.found.ticks),
+            "sections_per_snapshot": self.found.sections,
+            "bytes_per_snapshot": self.found.total / 8,
+            "bits_per_snapshot": self.found.total,
+            "bits_after_joining": self.found.after_joining,
+            "partial_snapshots": self.found.partial,
+            "fields": dict(self.ranked),
+            "entities": {str(slot): float(self.found.entities[slot]) for slot in self.heaviest},
+            "shared": self.found.shared,
+            "what_if": {
+                each.wish: {
+                    "bits": each.after.total,
+                    "bits_after_joining": each.after.after_joining,
+                    "instead_of": each.before.total,
+                    "tables": each.tables,
+                }
+                for each in self.changed
+            },
+        }
+
+    def as_text(self) -> dict[str, object]:
+        """As it is printed, a line each."""
+        found = self.found
+        share = max(found.total, 1e-9) / 100
+        lines: dict[str, object] = {
+            "table": f"{self.table}, {len(found.ticks)} snapshots",
+            "coded with": f"the model {self.model!r}" if self.model else "the untrained tables",
+            "a snapshot": f"{found.total / 8:10.1f} bytes in {found.sections:.1f} sections",
+        }
+        if found.after_joining is not None:
+            lines["once joined"] = f"{found.after_joining / 8:10.1f} bytes"
+        if found.partial:
+            lines["over the limit"] = f"{found.partial} snapshots, the rest came later"
+        for name, bits in self.ranked:
+            if bits or name not in BESIDE:
+                lines[name] = f"{bits:10.1f} bits {bits / share:5.1f} %"
+        for slot in self.heaviest:
+            lines[f"slot {slot}"] = f"{found.entities[slot]:10.1f} bits"
+        for each in self.changed:
+            lines[f"what if {each.wish}"] = (
+                f"{each.after.total / 8:10.1f} bytes instead of {each.before.total / 8:.1f}, "
+                f"{each.change:+.1f} %"
+            )
+        if self.changed and self.model is not None:
+            lines["what-ifs are with"] = (
+                "the model's tables, which were not trained for it"
+                if self.changed[0].tables == "model"
+                else "the untrained tables on both sides: the model's do not fit such lanes"
+            )
+        return lines
+
+
 def profile_command(options: Namespace) -> int:
     """Print bits by field and by entity, what another step would save, and write the page."""
     check(options)
@@ -105,14 +184,13 @@ def profile_command(options: Namespace) -> int:
         ]  # fmt: skip
     except ConfigError as error:
         raise CommandError(f"{options.recording}: {error}") from None
-    ranked = sorted(found.fields.items(), key=lambda pair: -pair[1])
-    heaviest = np.argsort(-found.entities, kind="stable")[: max(0, options.top)].tolist()
+    result = Result(track.table.name, model.name if model else None, found, changed, options.top)
     if options.json:
-        print(json.dumps(as_json(track, model, found, ranked, heaviest, changed), indent=2))
+        print(json.dumps(result.as_json(), indent=2))
     else:
-        print_account(track, model, found, ranked, heaviest, changed)
+        show(result.as_text(), as_json=False)
     if options.out is not None:
-        made = page(track.table.name, found, ranked, changed, model.name if model else None)
+        made = page(result.table, found, result.ranked, changed, result.model)
         try:
             options.out.write_text(made, encoding="utf-8")
         except OSError as error:
@@ -131,77 +209,6 @@ def check(options: Namespace) -> None:
         raise CommandError(f"--top is {options.top}; 0 or more", USAGE)
     if options.out is not None and not options.out.parent.is_dir():
         raise CommandError(f"cannot write {options.out}: no folder {options.out.parent}")
-
-
-def as_json(
-    track: Track,
-    model: Model | None,
-    found: Account,
-    ranked: list[tuple[str, float]],
-    heaviest: list[int],
-    changed: list[Outcome],
-) -> dict[str, Any]:
-    """The result as ``--json`` prints it."""
-    return {
-        "table": track.table.name,
-        "model": None if model is None else model.name,
-        "snapshots": len(found.ticks),
-        "sections_per_snapshot": found.sections,
-        "bytes_per_snapshot": found.total / 8,
-        "bits_per_snapshot": found.total,
-        "bits_after_joining": found.after_joining,
-        "partial_snapshots": found.partial,
-        "fields": dict(ranked),
-        "entities": {str(slot): float(found.entities[slot]) for slot in heaviest},
-        "shared": found.shared,
-        "what_if": {
-            each.wish: {
-                "bits": each.after.total,
-                "bits_after_joining": each.after.after_joining,
-                "instead_of": each.before.total,
-                "tables": each.tables,
-            }
-            for each in changed
-        },
-    }
-
-
-def print_account(
-    track: Track,
-    model: Model | None,
-    found: Account,
-    ranked: list[tuple[str, float]],
-    heaviest: list[int],
-    changed: list[Outcome],
-) -> None:
-    """The result as text."""
-    share = max(found.total, 1e-9) / 100
-    lines: dict[str, object] = {
-        "table": f"{track.table.name}, {len(found.ticks)} snapshots",
-        "coded with": "the untrained tables" if model is None else f"the model {model.name!r}",
-        "a snapshot": f"{found.total / 8:10.1f} bytes in {found.sections:.1f} sections",
-    }
-    if found.after_joining is not None:
-        lines["once joined"] = f"{found.after_joining / 8:10.1f} bytes"
-    if found.partial:
-        lines["over the limit"] = f"{found.partial} snapshots, the rest came later"
-    for name, bits in ranked:
-        if bits or name not in BESIDE:
-            lines[name] = f"{bits:10.1f} bits {bits / share:5.1f} %"
-    for slot in heaviest:
-        lines[f"slot {slot}"] = f"{found.entities[slot]:10.1f} bits"
-    for each in changed:
-        lines[f"what if {each.wish}"] = (
-            f"{each.after.total / 8:10.1f} bytes instead of {each.before.total / 8:.1f}, "
-            f"{each.change:+.1f} %"
-        )
-    if changed and model is not None:
-        lines["what-ifs are with"] = (
-            "the model's tables, which were not trained for it"
-            if changed[0].tables == "model"
-            else "the untrained tables on both sides: the model's do not fit such lanes"
-        )
-    show(lines, as_json=False)
 
 
 def load_model(path: Path | None, lanes: list[Lane]) -> Model | None:

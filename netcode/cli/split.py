@@ -12,7 +12,15 @@ import numpy.typing as npt
 from netcode.delta import Layout
 from netcode.delta.model import Model
 from netcode.delta.predicted import slot_set_bits
-from netcode.delta.section import HISTORY_TICKS, SECTION_MAX_PREDICTED
+from netcode.delta.section import (
+    HISTORY_TICKS,
+    PREDICTED,
+    RICE_LIMIT,
+    SECTION_HEADER_BYTES,
+    SECTION_MAX_PREDICTED,
+    SECTION_RICE_BITS,
+    WITH_OLDER,
+)
 from netcode.replication import Track
 from netcode.schema.program import Lane
 
@@ -29,10 +37,8 @@ ENDS: Final = "ends of sections"
 BESIDE: Final = (FLAGS, SLOTS, SPAWNS, DESPAWNS, FULL, HEADERS, ENDS)
 """Rows of an account that are of no field; no field's name has a space alone in it."""
 
-PREDICTED, WITH_OLDER = 64, 128
 NEAREST: Final = HISTORY_TICKS - 1
-RICE_BITS: Final = 4
-RICE: Final = np.arange(1 << RICE_BITS)[:, None]
+RICE: Final = np.arange(RICE_LIMIT)[:, None]
 
 
 def base_of(data: bytes) -> tuple[int, int]:
@@ -124,7 +130,7 @@ class Split:
             a, b: indices of the snapshots it names; B may be None; without A they are full state.
         """
         flags = data[4]
-        header = 8 * (6 if flags & WITH_OLDER else 5)
+        header = 8 * (SECTION_HEADER_BYTES + bool(flags & WITH_OLDER))
         together, each = self.slots_of(slots, bool(flags & PREDICTED))
         self.plain[slots] += each
         before = self.row.sum()
@@ -149,7 +155,7 @@ class Split:
             return self.slot_bits, np.full(slots.size, bits / slots.size)
         rice = ((np.diff(slots) - 1) >> RICE) + 1 + RICE
         each = np.array([self.slot_bits, *rice[rice.sum(1).argmin()]], np.float64)
-        return RICE_BITS + self.slot_bits, each
+        return SECTION_RICE_BITS + self.slot_bits, each
 
     def predicted(
         self, slots: npt.NDArray[np.int64], num: int, a: int, den: int, b: int | None

@@ -10,7 +10,7 @@ import numpy as np
 
 from netcode.cli.output import OK, USAGE, CommandError, show
 from netcode.cli.recorded import Bar, lives_of, load_schema, load_track
-from netcode.delta.model import ADAPTIVE_TRAINED, ADAPTIVE_UNTRAINED, Model
+from netcode.delta.model import ADAPTIVE_TRAINED, ADAPTIVE_UNTRAINED, WORTH_MOST, Model
 from netcode.delta.shape import Shape
 from netcode.delta.train import train
 from netcode.errors import ConfigError
@@ -19,7 +19,6 @@ from netcode.replication import Track
 __all__ = ["add_train_options", "train_command"]
 
 LAGS = range(2, 13)
-MAX_WORTH = 255
 
 
 def add_train_options(parser: ArgumentParser) -> None:
@@ -43,7 +42,7 @@ def add_train_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--worth", type=int, metavar="N",
         help="with --adaptive: as how many decisions of a section the model counts, 1 to "
-        f"{MAX_WORTH} (default {ADAPTIVE_TRAINED}; without recordings {ADAPTIVE_UNTRAINED})",
+        f"{WORTH_MOST} (default {ADAPTIVE_TRAINED}; without recordings {ADAPTIVE_UNTRAINED})",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=train_command)
@@ -98,23 +97,26 @@ def worth_of(options: Namespace) -> int:
         return 0
     usual = ADAPTIVE_TRAINED if options.recordings else ADAPTIVE_UNTRAINED
     worth: int = usual if options.worth is None else options.worth
-    if not 1 <= worth <= MAX_WORTH:
-        raise CommandError(f"--worth is {worth}; 1 to {MAX_WORTH}", USAGE)
+    if not 1 <= worth <= WORTH_MOST:
+        raise CommandError(f"--worth is {worth}; 1 to {WORTH_MOST}", USAGE)
     return worth
 
 
 def trained(shape: Shape, tracks: Sequence[Track], step: int, name: str, adaptive: int) -> Model:
     """The model of some recordings, with a bar while it is made."""
     bar = Bar("training")
-    model = train(
-        shape,
-        [np.ascontiguousarray(track.lanes) for track in tracks],
-        LAGS,
-        lives=[lives_of(track) for track in tracks],
-        step=step,
-        name=name,
-        adaptive=adaptive,
-        progress=bar,
-    )
-    bar(1.0)
+    try:
+        model = train(
+            shape,
+            [np.ascontiguousarray(track.lanes) for track in tracks],
+            LAGS,
+            lives=[lives_of(track) for track in tracks],
+            step=step,
+            name=name,
+            adaptive=adaptive,
+            progress=bar,
+        )
+        bar(1.0)
+    finally:
+        bar.end()
     return model

@@ -120,8 +120,8 @@ cdef void survey(section_coder *s) noexcept nogil:
     cdef int k
     cdef bint follow
     cdef bint known = s.c.mode != CODER_DECODE
-    memset(moved, 0, sizeof(moved))
-    memset(differs, 0, sizeof(differs))
+    memset(moved[1], 0, sizeof(moved[1]))    # of groups that most shapes do not have
+    memset(differs[1], 0, sizeof(differs[1]))
     while start < s.n:
         n = s.n - start if s.n - start < BLOCK else BLOCK
         slots = s.slots + start

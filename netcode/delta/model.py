@@ -23,6 +23,7 @@ __all__ = [
     "ADAPTIVE_TRAINED",
     "ADAPTIVE_UNTRAINED",
     "MODEL_VERSION",
+    "WORTH_MOST",
     "Heading",
     "Model",
     "shape_hash",
@@ -38,12 +39,14 @@ ADAPTIVE_UNTRAINED = 8
 ADAPTIVE_TRAINED = 64
 """How many those of a trained model do."""
 
+WORTH_MOST = 255
+"""The most decisions that a model can count as."""
+
 HEADER = struct.Struct("<4sHQIhiBBB")
 LONGEST_NAME = 64
 MAGIC = b"NCDM"
 PREFIX = struct.Struct("<4sH")  # magic and version, the same in every version
 LARGEST_FILE = 2 << 20  # more than the tables of 64 vectors or quaternions
-ADAPTIVE_MOST = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Model:
         name: what people call it, up to 64 bytes of UTF-8.
         adaptive: 0: the probabilities are frozen. 1 to 255: each section adapts them to what it
             brings, and each counts as so many decisions beside those of the section. Mostly fewer
-            bytes, the more so the worse the model fits, for up to 2.4 times the time.
+            bytes, the more so the worse the model fits, for more time.
         tokens: int16 ``(blocks, 4, 56)``, what the coder makes of the probabilities.
     """
 
@@ -90,8 +93,8 @@ class Model:
     tokens: npt.NDArray[np.int16] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.adaptive <= ADAPTIVE_MOST:
-            raise ConfigError(f"adaptive is {self.adaptive}; 0 to {ADAPTIVE_MOST}")
+        if not 0 <= self.adaptive <= WORTH_MOST:
+            raise ConfigError(f"adaptive is {self.adaptive}; 0 to {WORTH_MOST}")
         # computed once here: many coders share them
         object.__setattr__(self, "tokens", residual_tokens(self.probabilities))
 
@@ -140,9 +143,7 @@ class Model:
                 raise ConfigError("not a model file: it begins otherwise")
             if version != MODEL_VERSION:
                 raise ConfigError(f"a model of version {version}; this is version {MODEL_VERSION}")
-            magic, version, named, contexts, sign, offset, n, size, adaptive = HEADER.unpack_from(
-                data
-            )
+            _, _, named, contexts, sign, offset, n, size, adaptive = HEADER.unpack_from(data)
             at = HEADER.size + size
             name = data[HEADER.size : at].decode()
             speeds: Sequence[int] = struct.unpack_from(f"<{n}q", data, at)

@@ -133,11 +133,13 @@ cdef inline void take(range_coder *c, uint32_t start, uint32_t width) noexcept n
         shift(c)
 
 
-cdef inline int decide(range_coder *c, uint32_t p, int bit) noexcept nogil:
-    """Code one decision, a 0 with probability ``p``. Returns it."""
-    cdef uint32_t bound = <uint32_t>((<uint64_t>c.range * p) >> 16)
-    if c.mode == CODER_DECODE:
-        bit = c.code >= bound
+cdef inline uint32_t bound_of(const range_coder *c, uint32_t p) noexcept nogil:
+    """Where the part of a 1 begins when a 0 has probability ``p``."""
+    return <uint32_t>((<uint64_t>c.range * p) >> 16)
+
+
+cdef inline int split(range_coder *c, uint32_t bound, int bit) noexcept nogil:
+    """Take the part of a 0, below the bound, or that of a 1. Returns the decision."""
     if bit:
         take(c, bound, c.range - bound)
     else:
@@ -148,6 +150,7 @@ cdef inline int decide(range_coder *c, uint32_t p, int bit) noexcept nogil:
 cdef inline int code_long(range_coder *c, uint32_t context, int bit) noexcept nogil:
     """The long way: count, adapt, or both."""
     cdef uint32_t p = c.p[context]
+    cdef uint32_t bound
     cdef adaptive_cell *cell = NULL
     if c.adaptive.cells != NULL:
         cell = adaptive_at(&c.adaptive, context, <uint16_t>p)
@@ -156,7 +159,8 @@ cdef inline int code_long(range_coder *c, uint32_t context, int bit) noexcept no
         c.counts[2 * context + bit] += 1
         c.cost += c.costs[65536 - p if bit else p]
     else:
-        bit = decide(c, p, bit)
+        bound = bound_of(c, p)
+        bit = split(c, bound, c.code >= bound if c.mode == CODER_DECODE else bit)
     if cell != NULL:
         adaptive_learn(cell, bit)
     return bit
@@ -164,17 +168,13 @@ cdef inline int code_long(range_coder *c, uint32_t context, int bit) noexcept no
 
 cdef inline int code(range_coder *c, uint32_t context, int bit) noexcept nogil:
     """Code one decision; in the decoder ``bit`` is ignored. Returns the decision."""
-    cdef uint32_t bound = <uint32_t>((<uint64_t>c.range * c.p[context]) >> 16)
+    cdef uint32_t bound = bound_of(c, c.p[context])
     # one test for the encoder, whether there are other ways or not
     if c.way != CODER_ENCODE:
         if c.way == CODER_LONG:
             return code_long(c, context, bit)
         bit = c.code >= bound
-    if bit:
-        take(c, bound, c.range - bound)
-    else:
-        take(c, 0, bound)
-    return bit
+    return split(c, bound, bit)
 
 
 cdef inline int code_token(range_coder *c, const int16_t *row, int token) noexcept nogil:

@@ -54,7 +54,7 @@ cpdef enum:                        # why a section was not applied
     SECTION_NO_MEMORY = -10
     SECTION_MODEL = -11            # predicted, but the table's rows can only be plain
 
-cdef enum:
+cpdef enum:
     RICE_LIMIT = 16                # parameters 0 to 15
     PREDICTED = 64                 # bits of the baselines
     WITH_OLDER = 128
