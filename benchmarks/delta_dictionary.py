@@ -85,8 +85,8 @@ def dictionary_peers(
         for cut in sorted({1, parts}):
             packets = samples(form, recordings, lag, cut)
             for size in SIZES:
-                # one set of the trainer's parameters: its search takes ten times as long, and
-                # came out within 1 % on these recordings
+                # one set of the trainer's parameters: its search takes many times as long for a
+                # few percent
                 trained = zstandard.train_dictionary(size, packets, k=1024, d=8, level=LEVELS[-1])
                 made[f"{size // 1024} KiB of {'shares' if cut > 1 else 'snapshots'}"] = (
                     trained.as_bytes()
